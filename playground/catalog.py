@@ -1,0 +1,196 @@
+"""Model cards: what can be tried, under which licence, with which claims: `assets/catalog.toml` and the user's own.
+
+Knows facts about models, nothing about running them. A malformed card names its file, card and field.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from playground.errors import PlaygroundError, UnknownModel
+
+ASSETS = Path(__file__).resolve().parent.parent / "assets"
+
+Kind = Literal["chat", "image", "clip"]
+Backend = Literal["local", "openai"]
+
+
+class Published(BaseModel):
+    """A figure that somebody else published; shown apart from what was measured here."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    value: float
+    unit: str = ""
+    source: str
+    note: str = ""
+
+
+class Price(BaseModel):
+    """US dollars for a million tokens; always an estimate, with its date and source."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input_per_million: float = Field(ge=0)
+    output_per_million: float = Field(ge=0)
+    cached_input_per_million: float | None = Field(default=None, ge=0)
+    dated: str
+    source: str
+
+
+class Defaults(BaseModel):
+    """Where the sliders start. Unset fields take the app's own defaults."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    steps: int | None = Field(default=None, ge=1, le=150)
+    guidance_scale: float | None = Field(default=None, ge=0, le=30)
+    width: int | None = Field(default=None, ge=64, le=4096)
+    height: int | None = Field(default=None, ge=64, le=4096)
+    sampler: str | None = None
+    schedule: str | None = None
+    temperature: float | None = Field(default=None, ge=0, le=5)
+    top_p: float | None = Field(default=None, gt=0, le=1)
+    max_new_tokens: int | None = Field(default=None, ge=1)
+
+
+class ModelCard(BaseModel):
+    """One model.
+
+    `source` is a folder below assets/ (`starter/starter-sd`), an absolute or `~` folder, a hub id (`microsoft/phi-4`)
+    or, for API cards, the model's name there. `revision` is a commit hash only where it is known from a source.
+    `parameters` counts weights; `context` is in tokens, `native_size` in pixels; `memory` maps dtype to bytes.
+    `gated` means: its licence must be accepted on the hub first, with a token.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    name: str = Field(min_length=1)
+    kind: Kind
+    source: str = Field(min_length=1)
+    revision: str = "main"
+    backend: Backend = "local"
+    model_class: str = ""
+    parameters: int | None = Field(default=None, gt=0)
+    context: int | None = Field(default=None, gt=0)
+    native_size: int | None = Field(default=None, gt=0)
+    licence: str = Field(min_length=1)
+    licence_url: str = ""
+    gated: bool = False
+    base_url: str = ""
+    price: Price | None = None
+    published: tuple[Published, ...] = ()
+    memory: Mapping[str, int] = Field(default_factory=dict)
+    kv_bytes_per_token: int | None = Field(default=None, gt=0)
+    defaults: Defaults = Defaults()
+    capabilities: tuple[str, ...] = ()
+    summary: str = ""
+    warning: str = ""
+
+    @model_validator(mode="after")
+    def _fits_its_kind(self) -> ModelCard:
+        if self.backend == "openai" and self.kind != "chat":
+            raise ValueError("backend openai serves chat cards only")
+        return self
+
+    @property
+    def folder(self) -> Path | None:
+        """The local folder that `source` names, or None for a hub id or an API model."""
+        if self.backend == "openai":
+            return None
+        path = Path(self.source).expanduser()
+        if path.is_absolute():
+            return path
+        shipped = ASSETS / path
+        return shipped if self.source.startswith("starter/") else None
+
+    @property
+    def shipped(self) -> bool:
+        """Whether the weights come with the app."""
+        return self.folder is not None and self.source.startswith("starter/")
+
+    def can(self, capability: str) -> bool:
+        return capability in self.capabilities
+
+
+class Catalog:
+    """All cards by id, in the order of their files."""
+
+    def __init__(self, cards: Mapping[str, ModelCard]) -> None:
+        self._cards = dict(cards)
+
+    def __iter__(self) -> Iterator[ModelCard]:
+        return iter(self._cards.values())
+
+    def __len__(self) -> int:
+        return len(self._cards)
+
+    def __contains__(self, card_id: object) -> bool:
+        return card_id in self._cards
+
+    def __getitem__(self, card_id: str) -> ModelCard:
+        """The card, or UnknownModel with the closest ids."""
+        if card_id in self._cards:
+            return self._cards[card_id]
+        from difflib import get_close_matches
+
+        near = get_close_matches(str(card_id), self._cards, n=3, cutoff=0.4) or list(self._cards)[:3]
+        raise UnknownModel(f"There is no model {card_id!r}.", f"Try {', '.join(near)}.")
+
+    def of_kind(self, kind: Kind) -> list[ModelCard]:
+        return [card for card in self if card.kind == kind]
+
+    def only(self, ids: tuple[str, ...]) -> Catalog:
+        """The catalog cut down to these ids, in this order; clip models stay, since scores need them."""
+        if not ids:
+            return self
+        kept = {i: self[i] for i in ids}
+        return Catalog(kept | {c.id: c for c in self if c.kind == "clip"})
+
+
+def load_catalog(own: Path | None = None) -> Catalog:
+    """The built-in catalog and, after it, the user's own file; a card there replaces a built-in one of the same id.
+
+    Raises:
+        PlaygroundError: a file cannot be read or a card is malformed; names file, card and field.
+    """
+    cards = read_cards(ASSETS / "catalog.toml")
+    if own is not None:
+        cards |= read_cards(own)
+    return Catalog(cards)
+
+
+def read_cards(path: Path) -> dict[str, ModelCard]:
+    """The cards of one TOML file, as `[[card]]` tables, by id."""
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise PlaygroundError(
+            f"The catalog {path} cannot be read: {error}.", "Check the file's name and syntax."
+        ) from None
+    rows = table.pop("card", [])
+    if table or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise PlaygroundError(
+            f"The catalog {path} may hold [[card]] tables only.", "Put every model in a [[card]] table."
+        )
+    cards: dict[str, ModelCard] = {}
+    for number, row in enumerate(rows, 1):
+        try:
+            card = ModelCard.model_validate(row)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "card"
+            raise PlaygroundError(
+                f"{path}: card {row.get('id', number)!r}, field {field}: {first['msg']}.", "Correct it and start again."
+            ) from None
+        if card.id in cards:
+            raise PlaygroundError(f"{path}: card {card.id!r} stands there twice.", "Give each card an id of its own.")
+        cards[card.id] = card
+    return cards

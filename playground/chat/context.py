@@ -1,0 +1,158 @@
+"""A conversation as the tokens that a model reads, cut so that the answer fits too. Knows templates, not weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from playground.chat.reasoning import CLOSE, OPEN
+from playground.errors import InvalidRequest
+from playground.models.loaded import LoadedText
+from playground.protocol import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+LEAST_ROOM = 16  # tokens of answer below which a prompt counts as too long
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """What goes into the model, and what had to give way for it.
+
+    `max_new_tokens` is at most what was asked for; `inside_thought`: the template opened `<think>` already.
+    """
+
+    ids: tuple[int, ...]
+    max_new_tokens: int
+    dropped_turns: int
+    context_size: int | None
+    inside_thought: bool
+
+
+def fit(loaded: LoadedText, messages: Sequence[Message], max_new_tokens: int, *, think: bool = True) -> Prompt:
+    """The prompt of a checked conversation; the oldest turns are left out until prompt and answer fit.
+
+    The system prompt and the last user message always stay. Where these two alone leave less than `max_new_tokens`,
+    the answer is shortened; `think=False` asks a model that can think for a direct answer.
+
+    Raises:
+        InvalidRequest: the last message alone does not fit, or the template refuses the conversation.
+    """
+    size = context_size(loaded)
+    system = [m for m in messages if m.role == "system"]
+    turns = turns_of([m for m in messages if m.role != "system"])
+    cache: dict[int, tuple[str, list[int]]] = {}
+
+    def rendered(dropped: int) -> tuple[str, list[int]]:
+        if dropped not in cache:
+            kept = [m for turn in turns[dropped:] for m in turn]
+            cache[dropped] = encode(loaded.tokenizer, [*system, *kept], think=think or not can_think(loaded))
+        return cache[dropped]
+
+    def fits(dropped: int) -> bool:
+        return size is None or len(rendered(dropped)[1]) + max_new_tokens <= size
+
+    dropped, most = 0, len(turns) - 1
+    if not fits(0):  # the prompt shrinks with every turn that is left out, so the least number is found by halves
+        low, high = 0, most
+        while low < high:
+            middle = (low + high) // 2
+            low, high = (low, middle) if fits(middle) else (middle + 1, high)
+        dropped = low
+    text, ids = rendered(dropped)
+    room = max_new_tokens if size is None else min(max_new_tokens, size - len(ids))
+    if room < min(LEAST_ROOM, max_new_tokens):
+        with_system = " with the system prompt" if system else ""
+        raise InvalidRequest(
+            f"The message has {len(ids)} tokens{with_system}, and {loaded.card.name} takes at most "
+            f"{(size or 0) - min(LEAST_ROOM, max_new_tokens)} of its {size}.",
+            "Shorten it, or choose a model with a longer context.",
+        )
+    return Prompt(tuple(ids), room, dropped, size, text.rstrip().endswith(OPEN))
+
+
+def turns_of(messages: Sequence[Message]) -> list[list[Message]]:
+    """Turns, oldest first: each begins with a user's message and holds the answers to it."""
+    turns: list[list[Message]] = []
+    for message in messages:
+        if message.role == "user" or not turns:
+            turns.append([message])
+        else:
+            turns[-1].append(message)
+    return turns
+
+
+def context_size(loaded: LoadedText) -> int | None:
+    """Tokens that card and model both allow; None where neither says. A tokenizer's own limit is often wrong."""
+    known = [loaded.card.context, getattr(loaded.model.config, "max_position_embeddings", None)]
+    return min((size for size in known if size), default=None)
+
+
+def can_think(loaded: LoadedText) -> bool:
+    """Whether the card or the template says that the model thinks before it answers."""
+    return loaded.card.can("thinking") or OPEN in template_of(loaded.tokenizer)
+
+
+def template_of(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The chat template; empty for a base model."""
+    template = getattr(tokenizer, "chat_template", None)
+    if isinstance(template, dict):
+        template = template.get("default") or next(iter(template.values()), "")
+    return template or ""
+
+
+def encode(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, think: bool) -> tuple[str, list[int]]:
+    """The rendered prompt and its ids; a base model gets the bare texts to go on from."""
+    if not template_of(tokenizer):
+        text = "\n\n".join(m.content for m in messages)
+        return text, list(tokenizer(text)["input_ids"])
+    text = render(tokenizer, messages, think=think)
+    return text, list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, think: bool) -> str:
+    """The text that the chat template makes of the conversation, up to where the answer begins.
+
+    Without `think`, an empty thought stands before the answer, put there by the template or else here.
+    """
+    if messages[0].role == "system" and not _takes_system(tokenizer):
+        messages = _system_into_user(messages)
+    text = _apply(tokenizer, messages, think)
+    if think:
+        return text
+    if text.rstrip().endswith(OPEN):
+        return text + CLOSE
+    return text if text.rstrip().endswith(CLOSE) else text + OPEN + CLOSE
+
+
+def _apply(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], think: bool) -> str:
+    from jinja2 import TemplateError
+
+    plain = [{"role": m.role, "content": m.content} for m in messages]
+    try:
+        return str(
+            tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, enable_thinking=think)
+        )
+    except TemplateError as error:
+        raise InvalidRequest(
+            f"The model's chat template refuses this conversation: {error}.",
+            "User and assistant should take turns, beginning with the user.",
+        ) from None
+
+
+def _takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Tried with a probe, since templates drop or refuse system messages without saying so beforehand."""
+    probe = "probe-5d41402a"
+    try:
+        return probe in _apply(tokenizer, [Message("system", probe), Message("user", "x")], True)
+    except InvalidRequest:
+        return False
+
+
+def _system_into_user(messages: Sequence[Message]) -> list[Message]:
+    system, *rest = messages
+    at = next(i for i, m in enumerate(rest) if m.role == "user")
+    merged = Message("user", f"{system.content}\n\n{rest[at].content}")
+    return [*rest[:at], merged, *rest[at + 1 :]]

@@ -1,0 +1,1 @@
+"""Pictures from diffusion models: checked requests, samplers, masks, previews, metadata and the run itself."""

@@ -1,0 +1,234 @@
+"""Runs one checked picture request on a loaded model and emits what happens. Knows nothing of pools or pages.
+
+The shared components are only read: each run has a pipeline object and a scheduler of its own, works in latents, and
+decodes pictures one by one.
+"""
+
+from __future__ import annotations
+
+import inspect
+import secrets
+import time
+from collections.abc import Callable
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from PIL import Image
+
+import playground
+from playground.errors import ModelUnavailable
+from playground.images import latents as lat
+from playground.images import masks, noise
+from playground.images.canvas import Canvas, canvas_for
+from playground.images.count import count_tokens, left_out
+from playground.images.metadata import text_of, write_png
+from playground.images.pictures import rgb_picture
+from playground.images.pipelines import class_for, is_latent_family
+from playground.images.preview import factors_of
+from playground.images.samplers import build_scheduler
+from playground.images.watch import Watch, check
+from playground.models.loaded import LoadedImage
+from playground.protocol import CancelToken, Event, ImageRequest, ImageStats, Notice
+from playground.protocol import Image as Picture
+
+Emit = Callable[[Event], None]
+
+
+def paint(loaded: LoadedImage, request: ImageRequest, cancel: CancelToken, emit: Emit) -> ImageStats:
+    """Pictures for a checked request: Step events, then one Image event per picture, in order.
+
+    Picture i has seed + i and the same noise as a single picture with that seed. Style transfer is image-to-image from
+    latents moved towards the style picture's mean and spread per channel (AdaIN, arXiv 1703.06868).
+    `ImageStats.steps` counts sampler steps, Step events count model calls, of which some samplers need more.
+
+    Raises:
+        Cancelled: within one model call of the user's stop.
+        ModelUnavailable: this pipeline class cannot do this kind of request.
+        PlaygroundError: the model produced numbers that are not finite.
+    """
+    started = time.perf_counter()
+    assert request.steps is not None, "the request must come from checked_image"
+    seed = secrets.randbelow(2**32 - 8) if request.seed is None else request.seed
+    pipeline = _pipeline(loaded, request)
+    for name, text in (("prompt", request.prompt), ("negative prompt", request.negative_prompt)):
+        _tell_of_long_prompt(loaded, name, text, emit)
+    check(cancel)
+    canvas = None if request.kind == "text_to_image" else canvas_for(request, loaded.card)
+    identical: bool | None = None
+    with torch.inference_mode():
+        for i, painted in enumerate(_painted(loaded, pipeline, request, canvas, seed, cancel, emit)):
+            check(cancel)
+            result = painted if canvas is None else canvas.finished(painted, request.feather)
+            if canvas is not None and canvas.mask is not None:
+                same = masks.outside_is_identical(canvas.picture, result, canvas.mask)
+                identical = same if identical is None else identical and same
+            record = _record(loaded, request, seed + i, result.size, None if canvas is None else canvas.work)
+            text = text_of(record)
+            emit(Picture(i, write_png(result, text, record), seed + i, result.width, result.height, text))
+    seconds = time.perf_counter() - started
+    steps = request.steps if canvas is None else int(request.steps * request.strength)
+    return ImageStats(seconds, seconds / request.batch_size, steps, seed, outside_identical=identical)
+
+
+def _pipeline(loaded: LoadedImage, request: ImageRequest) -> Any:
+    import diffusers
+
+    own = loaded.pipeline_class
+    wanted = class_for(own.__name__, request.kind)
+    pipeline: Any = loaded.pipeline(own if wanted == own.__name__ else getattr(diffusers, wanted))
+    pipeline.scheduler = build_scheduler(request.sampler or "", request.schedule or "", pipeline.scheduler)
+    return pipeline
+
+
+def _painted(
+    loaded: LoadedImage,
+    pipeline: Any,
+    request: ImageRequest,
+    canvas: Canvas | None,
+    seed: int,
+    cancel: CancelToken,
+    emit: Emit,
+) -> Any:
+    """Yields the model's own pictures, one by one, at the size that it worked at."""
+    width, height = (request.width or 0, request.height or 0) if canvas is None else canvas.work
+    family = is_latent_family(type(pipeline).__name__)
+    sources = noise.generators(seed, request.batch_size)
+    options: dict[str, Any] = {
+        "prompt": request.prompt,
+        "num_inference_steps": request.steps,
+        "guidance_scale": request.guidance_scale,
+        "num_images_per_prompt": request.batch_size,
+        "generator": sources,
+    }
+    accepted = inspect.signature(pipeline.__call__).parameters
+    if request.negative_prompt:
+        if "negative_prompt" in accepted:
+            options["negative_prompt"] = request.negative_prompt
+        else:
+            emit(Notice(f"{loaded.card.name} takes no negative prompt, so it was left out."))
+    if canvas is None or canvas.mask is not None:
+        options |= {"width": width, "height": height}
+    if canvas is not None:
+        options |= {"strength": request.strength} | _start(pipeline, request, canvas, seed)
+    elif family:
+        shape = (pipeline.unet.config.in_channels, height // _factor(pipeline), width // _factor(pipeline))
+        options["latents"] = noise.initial_latents(shape, sources, pipeline.unet.dtype, loaded.device)
+    factors = factors_of(pipeline.vae) if family and request.preview_every else None
+    watch = Watch(emit, cancel, request.preview_every, factors, (width, height))
+    watch.attach(pipeline)
+    if not family:
+        yield from pipeline(**options, output_type="pil").images
+        return
+    latents = pipeline(**options, output_type="latent").images
+    for one in latents.split(1):
+        pixels = lat.to_picture_tensor(pipeline.vae, one)
+        yield _checked_safe(pipeline, pixels, emit)
+
+
+def _start(pipeline: Any, request: ImageRequest, canvas: Canvas, seed: int) -> dict[str, Any]:
+    """What an image-to-image or inpainting pipeline starts from, as latents, so that the shared VAE stays as it is."""
+    vae, count = pipeline.vae, request.batch_size
+    dtype = pipeline.unet.dtype
+
+    def encoded(picture: Image.Image) -> torch.Tensor:
+        return lat.to_latents(vae, [picture]).to(dtype)
+
+    first = encoded(canvas.work_picture(fill=request.masked_content == "fill"))
+    if canvas.mask is None:
+        if request.kind == "style_transfer" and request.style is not None:
+            style = rgb_picture(request.style, "style picture").resize(canvas.work, Image.Resampling.LANCZOS)
+            first = lat.moved_towards(first, encoded(style), request.style_strength)
+        return {"image": first.repeat(count, 1, 1, 1)}
+    if pipeline.unet.config.in_channels not in (4, 9):
+        raise ModelUnavailable(
+            f"A network of {pipeline.unet.config.in_channels} input channels cannot inpaint.", "Choose another model."
+        )
+    factor = _factor(pipeline)
+    mask = canvas.work_mask(factor)
+    latent_mask = torch.from_numpy(_coarse(mask, factor)).to(first.device, dtype)  # (h, w), 1 = repaint
+    first = first.repeat(count, 1, 1, 1)
+    if request.masked_content == "latent nothing":
+        first = first * (1 - latent_mask)
+    elif request.masked_content == "latent noise":
+        # From generators of its own, so that the sampler's noise is the same whatever the masked content.
+        sources = noise.generators(seed + 2**32, count)
+        shape = (first.shape[1], first.shape[2], first.shape[3])
+        drawn = noise.initial_latents(shape, sources, dtype, str(first.device))
+        first = first * (1 - latent_mask) + drawn * latent_mask
+    hidden = first
+    if pipeline.unet.config.in_channels == 9:
+        grey = Image.new("RGB", canvas.work, (127, 127, 127))
+        hidden = encoded(Image.composite(grey, canvas.work_picture(), mask)).repeat(count, 1, 1, 1)
+    return {"image": first, "mask_image": mask, "masked_image_latents": hidden}
+
+
+def _coarse(mask: Image.Image, factor: int) -> Any:
+    import numpy as np
+
+    return (np.asarray(mask)[::factor, ::factor] > 127).astype(np.float32)
+
+
+def _factor(pipeline: Any) -> int:
+    return int(pipeline.vae_scale_factor)
+
+
+def _checked_safe(pipeline: Any, pixels: torch.Tensor, emit: Emit) -> Image.Image:
+    """The picture, through the checkpoint's own safety checker where it has one."""
+    flagged = False
+    if getattr(pipeline, "safety_checker", None) is not None:
+        pixels, found = pipeline.run_safety_checker(pixels, pixels.device, pixels.dtype)
+        flagged = bool(found and any(found))
+    if flagged:
+        emit(Notice("The model's own safety checker took this picture out; it is black."))
+    return pipeline.image_processor.postprocess(pixels, output_type="pil", do_denormalize=[not flagged])[0]
+
+
+def _tell_of_long_prompt(loaded: LoadedImage, name: str, text: str, emit: Emit) -> None:
+    if not text or not is_latent_family(loaded.pipeline_class.__name__):
+        return
+    rest = left_out(loaded, text)
+    if rest:
+        count, limit = count_tokens(loaded, text)
+        shown = rest if len(rest) <= 300 else f"{rest[:300]}…"
+        emit(Notice(f"The {name} has {count} tokens and the model reads {limit}; left out: “{shown}”."))
+
+
+def _record(
+    loaded: LoadedImage, request: ImageRequest, seed: int, size: tuple[int, int], work: tuple[int, int] | None
+) -> dict[str, Any]:
+    """Everything that is needed to make the picture again, as JSON values."""
+    record: dict[str, Any] = {
+        "model": loaded.card.id,
+        "repository": loaded.card.source,
+        "revision": loaded.card.revision,
+        "kind": request.kind,
+        "prompt": request.prompt,
+        "negative_prompt": request.negative_prompt,
+        "seed": seed,
+        "sampler": request.sampler,
+        "schedule": request.schedule,
+        "steps": request.steps,
+        "guidance_scale": request.guidance_scale,
+        "width": size[0],
+        "height": size[1],
+    }
+    if work is not None:
+        record |= {"strength": request.strength, "work_width": work[0], "work_height": work[1]}
+    if request.kind == "style_transfer":
+        record["style_strength"] = request.style_strength
+    if request.kind == "inpaint":
+        record |= {"feather": request.feather, "masked_content": request.masked_content, "area": request.area}
+        record |= {"padding": request.padding} if request.area == "masked" else {}
+    return record | {
+        "dtype": str(loaded.dtype).removeprefix("torch."),
+        "device": loaded.device,
+        "version_text": f"playground {playground.__version__}",
+        "versions": _versions(),
+    }
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("torch", "diffusers", "transformers")}

@@ -1,0 +1,76 @@
+"""Watches a sampler at work: counts its real model calls, reports progress and previews, and stops it.
+
+It stands around the `step` of a request's own scheduler, which every pipeline calls once per model call, so that
+progress is true also for samplers that call the model more often than they count steps.
+"""
+
+from __future__ import annotations
+
+import functools
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from playground.errors import Cancelled
+from playground.images.preview import clean_latents, preview_jpeg
+from playground.protocol import CancelToken, Event, Step
+
+
+class Watch:
+    """Emits a Step after every model call and raises Cancelled as soon as the token says so.
+
+    `preview_every` counts calls, 0 for none; `factors` None means that no preview can be made.
+    """
+
+    def __init__(
+        self,
+        emit: Callable[[Event], None],
+        cancel: CancelToken,
+        preview_every: int,
+        factors: torch.Tensor | None,
+        size: tuple[int, int],
+    ) -> None:
+        self._emit, self._cancel = emit, cancel
+        self._every = preview_every if factors is not None else 0
+        self._factors, self._size = factors, size
+        self._began = time.perf_counter()
+        self.calls = 0
+        self.preview_s = 0.0
+
+    def attach(self, pipeline: Any) -> None:
+        """Starts the clock and watches this pipeline's scheduler, which must belong to this request alone."""
+        scheduler = pipeline.scheduler
+        plain = scheduler.step
+        self._began = time.perf_counter()
+
+        # wraps() keeps the signature, in which pipelines look for `eta` and `generator`.
+        @functools.wraps(plain)
+        def step(model_output: torch.Tensor, timestep: Any, sample: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
+            check(self._cancel)
+            result = plain(model_output, timestep, sample, *args, **kwargs)
+            total = getattr(pipeline, "num_timesteps", None) or len(scheduler.timesteps)
+            self._report(scheduler, total, model_output, timestep, sample)
+            check(self._cancel)
+            return result
+
+        scheduler.step = step
+
+    def _report(self, scheduler: Any, total: int, output: torch.Tensor, timestep: Any, sample: torch.Tensor) -> None:
+        self.calls += 1
+        preview = None
+        if self._every and self.calls % self._every == 0 and self.calls < total:
+            started = time.perf_counter()
+            clean = clean_latents(scheduler, output, timestep, sample)
+            if clean is not None and self._factors is not None:
+                preview = preview_jpeg(clean, self._factors, self._size)
+            self.preview_s += time.perf_counter() - started
+        each = (time.perf_counter() - self._began) / self.calls
+        self._emit(Step(self.calls, total, each * (total - self.calls), preview))
+
+
+def check(cancel: CancelToken) -> None:
+    """Raises Cancelled if the user has stopped the request."""
+    if cancel.cancelled:
+        raise Cancelled

@@ -1,0 +1,1 @@
+"""The shared model loader: the only code that loads, moves or frees a model."""

@@ -1,0 +1,100 @@
+"""Wires the pool to this machine: real loader, device, budgets and default dtypes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from playground.catalog import Catalog, ModelCard
+from playground.errors import ModelUnavailable
+from playground.models import devices
+from playground.models.download import cached_folder, is_local, locate
+from playground.models.load import load, size_on_device
+from playground.models.pool import ModelPool
+from playground.models.records import Job, PoolEvent
+from playground.models.sizes import ITEMSIZE
+from playground.settings import Settings
+
+RAM_SHARE = 0.5  # of the available RAM, for models moved off a GPU
+
+
+def open_pool(settings: Settings, catalog: Catalog, on_event: Callable[[PoolEvent], None] | None = None) -> ModelPool:
+    """The pool for this machine. On a CPU device memory and RAM are one budget, so there is no RAM tier.
+
+    Raises:
+        PlaygroundError: the settings name a device or dtype that is not there.
+    """
+    device = devices.pick_device(settings)
+    budget = devices.memory_budget(device, settings)
+    for kind in {card.kind for card in catalog if card.backend == "local"}:
+        devices.pick_dtype(device, settings, kind)  # a wrong --dtype shows at the start, and the timing is done
+
+    def size(job: Job) -> int:
+        folder = locate(job.card, settings, dtype=job.dtype, progress=job.progress, cancel=job.cancel)
+        return size_on_device(folder, job.card.kind, job.dtype)
+
+    def loader(job: Job) -> Any:
+        return load(job.card, device, job.dtype, job.progress, job.cancel, settings, quantization=job.quantization)
+
+    chosen: dict[tuple[str, str, str], str] = {}
+
+    def dtype_of(card: ModelCard) -> str:
+        # Kept, so that a lease reads no files and a card's dtype does not change while the app runs.
+        key = (card.kind, card.source, card.revision)
+        if key not in chosen:
+            chosen[key] = default_dtype(card, device, settings, budget)
+        return chosen[key]
+
+    on_gpu = device != "cpu"
+    return ModelPool(
+        loader,
+        size=size,
+        budget_bytes=budget,
+        ram_bytes=int(devices.ram()[1] * RAM_SHARE) if on_gpu else 0,
+        mover=(lambda loaded, tier: move(loaded, device if tier == "device" else "cpu")) if on_gpu else None,
+        free=_empty_cache(device),
+        default_dtype=dtype_of,
+        on_event=on_event,
+    )
+
+
+def default_dtype(card: ModelCard, device: str, settings: Settings, budget: int) -> str:
+    """The dtype that is fastest here, or bfloat16 where float32 would not fit `budget` and 16 bit does."""
+    dtype = devices.pick_dtype(device, settings, card.kind)
+    if dtype != "float32" or settings.dtype != "auto":
+        return dtype
+    whole, half = (weights(card, name) for name in ("float32", "bfloat16"))
+    return "bfloat16" if whole is not None and half is not None and half <= budget < whole else dtype
+
+
+def weights(card: ModelCard, dtype: str) -> int | None:
+    """Bytes of `card`'s weights as `dtype`: from the files where they are here, else as the card says; None unknown."""
+    if card.backend != "local":
+        return None
+    try:
+        folder = card.folder or cached_folder(card)
+        if folder is not None and is_local(card):
+            return size_on_device(folder, card.kind, dtype)
+    except ModelUnavailable:
+        return None
+    if dtype in card.memory:
+        return card.memory[dtype]
+    return int(card.parameters * ITEMSIZE[dtype]) if card.parameters else None
+
+
+def move(loaded: Any, device: str) -> None:
+    """Moves a loaded model's modules in place and notes where they are."""
+    parts = [getattr(loaded, "model", None), *getattr(loaded, "components", {}).values()]
+    for part in parts:
+        if part is not None and hasattr(part, "parameters"):
+            part.to(device)
+    loaded.device = device
+
+
+def _empty_cache(device: str) -> Callable[[], None] | None:
+    def cuda() -> None:
+        import torch
+
+        torch.cuda.empty_cache()
+
+    return cuda if device.startswith("cuda") else None

@@ -1,0 +1,323 @@
+"""The seam between the page and whatever runs models: requests go down, events come back up.
+
+Everything here pickles and holds only text, numbers and bytes, so that one seam serves the in-process engine,
+an OpenAI-compatible endpoint, a worker in another process and a scripted engine in tests. Knows nothing of torch.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+ImageKind = Literal["text_to_image", "image_to_image", "inpaint", "style_transfer"]
+TokenKind = Literal["answer", "reasoning"]
+State = Literal["ready", "loading", "not loaded", "unavailable"]
+
+
+class CancelToken:
+    """Says that the user has stopped a request. Engines look at it once a step or token."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def cancel(self) -> None:
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        return self._event.is_set()
+
+    def wait(self, timeout: float) -> bool:
+        """Blocks up to `timeout` seconds; True as soon as the request is cancelled."""
+        return self._event.wait(timeout)
+
+    def __getstate__(self) -> bool:
+        return self.cancelled
+
+    def __setstate__(self, cancelled: bool) -> None:
+        self._event = threading.Event()
+        if cancelled:
+            self._event.set()
+
+
+# --- requests ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation, in the words of the OpenAI API."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class ChatRequest:
+    """An answer from one text model. `None` means the card's default; `seed` None means a fresh one, reported back.
+
+    `column` comes back in every Token, so that several requests can share one stream.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    column: int = 0
+    temperature: float | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    min_p: float | None = None
+    repetition_penalty: float | None = None
+    max_new_tokens: int | None = None
+    seed: int | None = None
+    stop: tuple[str, ...] = ()
+    reasoning_effort: str | None = None
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class ImageRequest:
+    """Pictures from one image model. Sizes in pixels; pictures as encoded bytes (PNG, JPEG, WebP).
+
+    `mask`: white is repainted. `area`: "whole" or "masked". `masked_content`: "original", "fill", "latent noise" or
+    "latent nothing". `feather` and `padding` in pixels. `preview_every`: steps between previews, 0 for none.
+    """
+
+    model: str
+    prompt: str
+    kind: ImageKind = "text_to_image"
+    negative_prompt: str = ""
+    width: int | None = None
+    height: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    sampler: str | None = None
+    schedule: str | None = None
+    seed: int | None = None
+    batch_size: int = 1
+    image: bytes | None = None
+    mask: bytes | None = None
+    style: bytes | None = None
+    strength: float = 0.75
+    style_strength: float = 0.6
+    feather: int = 4
+    masked_content: str = "original"
+    area: str = "whole"
+    padding: int = 32
+    preview_every: int = 2
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class ClassifyRequest:
+    """Probabilities of labels for a text, from the likelihood that one text model gives them."""
+
+    model: str
+    text: str
+    labels: tuple[str, ...]
+    multi_label: bool = False
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class CountRequest:
+    """How many tokens a text takes: a chat prompt for a text model, a picture prompt for an image model."""
+
+    model: str
+    text: str
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class LoadRequest:
+    model: str
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class UnloadRequest:
+    model: str
+    owner: str = ""
+
+
+Request = ChatRequest | ImageRequest | ClassifyRequest | CountRequest | LoadRequest | UnloadRequest
+
+
+# --- events --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Queued:
+    """Waiting for `position` others (1 = next); `eta_s` None while nothing is known."""
+
+    position: int
+    eta_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Loading:
+    """A model is on its way; `fraction` 0 to 1, None while unknown."""
+
+    model: str
+    fraction: float | None = None
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class Token:
+    column: int
+    text: str
+    kind: TokenKind = "answer"
+
+
+@dataclass(frozen=True)
+class Step:
+    """Sampler step `index` of `total` is done; `preview` is an encoded picture or None."""
+
+    index: int
+    total: int
+    seconds_left: float | None = None
+    preview: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Image:
+    """A finished picture: PNG bytes that carry their own parameters."""
+
+    index: int
+    png: bytes
+    seed: int
+    width: int
+    height: int
+    parameters: str
+
+
+@dataclass(frozen=True)
+class Notice:
+    """One sentence that the user should see beside the result."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Label probabilities, in the order of the request's labels."""
+
+    scores: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Counted:
+    tokens: int
+    size: int | None = None
+
+
+@dataclass(frozen=True)
+class ChatStats:
+    """Seconds and tokens of one answer. `ttft_s` runs from the start of the work (queue and load are apart) to the
+    first non-empty token; `tokens_per_s` is (completion_tokens - 1) / (seconds after the first token). None = unknown.
+    """
+
+    ttft_s: float | None = None
+    tokens_per_s: float | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    context_used: int | None = None
+    context_size: int | None = None
+    stop_reason: str = ""
+    dropped_turns: int = 0
+    cost: float | None = None
+    seed: int | None = None
+    load_s: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class ImageStats:
+    """Seconds of one request; `outside_identical`: the check that an inpainting run made on its own result."""
+
+    seconds: float
+    seconds_per_image: float
+    steps: int
+    seed: int
+    load_s: float = 0.0
+    outside_identical: bool | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """The request ended well; `stats` fits the kind of request, None for load, unload and count."""
+
+    stats: ChatStats | ImageStats | None = None
+
+
+@dataclass(frozen=True)
+class Failed:
+    """The request ended badly: one sentence on what went wrong, one on what to do. `code` is the error's class name."""
+
+    error: str
+    hint: str = ""
+    code: str = "PlaygroundError"
+
+
+Event = Queued | Loading | Token | Step | Image | Notice | Scores | Counted | Done | Failed
+
+
+# --- what an engine says of itself ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """One card as this engine sees it. `bytes` is None until measured; `reason` says why it is unavailable."""
+
+    id: str
+    kind: Literal["chat", "image", "clip"]
+    state: State
+    licence: str = ""
+    parameters: int | None = None
+    bytes: int | None = None
+    device: str = ""
+    dtype: str = ""
+    reason: str = ""
+    users: int = 0
+    last_used: float | None = None
+
+
+@dataclass(frozen=True)
+class Health:
+    """What runs where: `budget_bytes` and `used_bytes` of the model pool; `running` and `waiting` requests."""
+
+    ok: bool
+    device: str = ""
+    cores: int = 0
+    dtype: str = ""
+    budget_bytes: int = 0
+    used_bytes: int = 0
+    running: int = 0
+    waiting: int = 0
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+class Engine(Protocol):
+    """Runs requests. Every stream ends with exactly one Done or Failed, also after a cancel (Done, with what there is).
+
+    Closing the iterator early cancels the request.
+    """
+
+    def submit(self, request: Request, cancel: CancelToken) -> AsyncIterator[Event]: ...
+
+    async def models(self) -> list[ModelState]: ...
+
+    async def health(self) -> Health: ...
+
+
+def plain(value: Any) -> Any:
+    """Dataclasses as plain dicts and lists, ready for JSON; None stays None."""
+    from dataclasses import asdict, is_dataclass
+
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    return value

@@ -1,0 +1,41 @@
+"""Files that cross the API: what a caller uploaded comes in as bytes, what was made goes out as a download.
+
+A file arrives as a dict whatever the function's hint says, and gradio passes a bare `{"path": …}` through unchecked; so
+nothing is read unless it was uploaded in this app's upload folder.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from gradio.data_classes import FileData
+from gradio.utils import get_upload_folder
+
+from playground.errors import InvalidRequest
+
+MAX_BYTES = 20_000_000
+
+
+def uploaded(value: Any, what: str) -> bytes | None:
+    """The bytes of an uploaded file, None where none was given.
+
+    Raises:
+        InvalidRequest: `value` is no uploaded file, lies outside the upload folder or is over 20 MB.
+    """
+    if value is None or value == "":
+        return None
+    hint = "Upload it, with gradio_client by handle_file(path)."
+    if not isinstance(value, dict) or (value.get("meta") or {}).get("_type") != "gradio.FileData":
+        raise InvalidRequest(f"The {what} is not an uploaded file.", hint)
+    path = Path(str(value.get("path", ""))).resolve()
+    if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
+        raise InvalidRequest(f"The {what} is not an uploaded file.", hint)
+    if path.stat().st_size > MAX_BYTES:
+        raise InvalidRequest(f"The {what} has {path.stat().st_size / 1e6:.0f} MB; the limit is 20 MB.", "Shrink it.")
+    return path.read_bytes()
+
+
+def downloadable(path: Path) -> dict[str, Any]:
+    """A finished file as gradio's file dict; the file must lie in the outputs folder."""
+    return FileData(path=str(path), orig_name=path.name, mime_type="image/png").model_dump()

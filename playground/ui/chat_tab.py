@@ -1,0 +1,317 @@
+"""The Chat tab: one message, up to four models side by side, each with its own history, figures and Stop."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from playground.protocol import State
+from playground.ui.chat_run import ChatForm, run_column
+from playground.ui.context import AppContext
+from playground.ui.owner import owner_of
+from playground.ui.remember import Remember, between, flag, one_of, owner_in, text
+from playground.ui.running import Running
+from playground.ui.turns import History, without_last
+
+MOST_COLUMNS = 4
+FIRST = ("starter-phi", "starter-mistral")
+EXAMPLES = (
+    "What is 7 plus 5?",
+    "What is the capital of France?",
+    "Hello! Who are you?",
+    "There were 9 apples. 4 are gone. How many apples are left?",
+)
+EMPTY = "**Nothing said yet**\n\nYour message goes to every column at once. Each model answers at its own pace."
+LATEX = [
+    {"left": "$$", "right": "$$", "display": True},
+    {"left": "\\(", "right": "\\)", "display": False},
+    {"left": "\\[", "right": "\\]", "display": True},
+]
+# The message leaves the box before the columns start, so that no column reads it twice and the next can be typed.
+TAKE = "(message) => message.trim() ? [message, ''] : [message, message]"
+
+UNCHANGED = tuple(gr.skip() for _ in range(5))
+
+
+@dataclass(frozen=True)
+class Column:
+    """The components of one column."""
+
+    box: gr.Column
+    model: gr.Dropdown
+    stop: gr.Button
+    log: gr.Chatbot
+    figures: gr.HTML
+
+
+def build_chat(context: AppContext, running: Running, remember: Remember) -> list[gr.Dropdown]:
+    """Adds the tab's contents; returns the model dropdowns, whose choices are labelled once states are known."""
+    cards = context.catalog.of_kind("chat")
+    choices = [(card.name, card.id) for card in cards]
+    ids = [card.id for card in cards]
+    first = [i for i in FIRST if i in ids] or ids[:2]
+    shown = gr.Number(min(2, max(1, len(first))), visible=False, elem_id="chat_columns")
+
+    with gr.Row(elem_id="chat_row"):
+        columns = [_column(i, choices, (first * MOST_COLUMNS + ids)[i] if ids else None) for i in range(MOST_COLUMNS)]
+
+    with gr.Column(elem_id="chat_composer"):
+        with gr.Row(elem_id="chat_input_row", equal_height=True):
+            box = gr.Textbox(
+                label="Message to all columns",
+                placeholder="Ask something. Enter sends, Shift+Enter starts a new line.",
+                lines=1,
+                max_lines=8,
+                max_length=8000,
+                elem_id="chat_message",
+                scale=6,
+                autofocus=True,
+                container=False,
+                html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
+            )
+            send = gr.Button(
+                "Send", variant="primary", elem_id="chat_send", elem_classes="pg-run", scale=1, min_width=88
+            )
+            stop = gr.Button(
+                "Stop all", elem_id="chat_stop", elem_classes="pg-stop", scale=0, min_width=88, interactive=False
+            )
+        with gr.Row(elem_id="chat_examples", elem_classes="pg-pills"):
+            examples = [
+                gr.Button(e, size="sm", elem_id=f"chat_example_{i}", min_width=40) for i, e in enumerate(EXAMPLES)
+            ]
+        with gr.Row(elem_id="chat_actions", elem_classes="pg-quiet"):
+            again = gr.Button("Regenerate", size="sm", elem_id="chat_again", min_width=40)
+            undo = gr.Button("Undo", size="sm", elem_id="chat_undo", min_width=40)
+            clear = gr.Button("Clear", size="sm", elem_id="chat_clear", min_width=40)
+            add = gr.Button("+ model", size="sm", elem_id="chat_add", min_width=40)
+            remove = gr.Button("− model", size="sm", elem_id="chat_remove", min_width=40)
+    pending = gr.Textbox(visible=False, elem_id="chat_pending")
+    settings = _settings(remember)
+
+    remember.keep("chat.columns", shown, one_of(range(1, MOST_COLUMNS + 1)))
+    remember.keep("chat.message", box, text)
+    for i, column in enumerate(columns):
+        remember.keep(f"chat.model.{i}", column.model, one_of(ids))
+    remember.after(lambda kept: _visible(kept["chat.columns"]), [column.box for column in columns])
+
+    # --- events ---
+
+    def runner(i: int, retry: bool) -> Any:
+        async def run(
+            message: str,
+            model: str,
+            log: History,
+            count: float,
+            system: str,
+            own: bool,
+            temperature: float,
+            top_p: float,
+            max_new_tokens: int,
+            seed: float | None,
+            state: Any,
+            request: gr.Request,
+        ) -> AsyncIterator[tuple[Any, ...]]:
+            session = str(request.session_hash)
+            history, question = without_last(log) if retry else (log, message)
+            if i >= count or not question.strip():
+                yield UNCHANGED
+                return
+            form = ChatForm(system, own, temperature, top_p, max_new_tokens, None if seed is None else int(seed))
+            asked = form.request(model, history, question, i, owner_of(request, owner_in(state)))
+            token = running.start(session, f"chat-{i}")
+            messages, figures = history, ""
+            try:
+                async for messages, figures in run_column(context.engine, asked, history, question, token):
+                    yield (
+                        messages,
+                        figures,
+                        gr.update(interactive=True),
+                        gr.update(interactive=False),
+                        gr.update(interactive=True),
+                    )
+            finally:
+                running.finish(session, f"chat-{i}", token)
+            busy = running.any(session, "chat-")
+            yield (
+                messages,
+                figures,
+                gr.update(interactive=False),
+                gr.update(interactive=not busy),
+                gr.update(interactive=busy),
+            )
+
+        return run
+
+    def wire(trigger: Any, i: int, retry: bool) -> None:
+        column = columns[i]
+        trigger(
+            runner(i, retry),
+            [pending, column.model, column.log, shown, *settings, remember.state],
+            [column.log, column.figures, column.stop, send, stop],
+            show_progress="hidden",
+            concurrency_limit=None,
+            api_visibility="private",
+        )
+
+    taken = gr.on([send.click, box.submit], fn=None, js=TAKE, inputs=box, outputs=[pending, box])
+    starts = [taken, *(e.click(fn=None, js=f"() => {EXAMPLES[k]!r}", outputs=pending) for k, e in enumerate(examples))]
+    for i, column in enumerate(columns):
+        for start in starts:
+            wire(start.then, i, retry=False)
+        wire(again.click, i, retry=True)
+        wire(column.log.retry, i, retry=True)
+
+        def stop_one(request: gr.Request, place: str = f"chat-{i}") -> None:
+            running.stop(str(request.session_hash), place)
+
+        column.log.clear(lambda: "", None, column.figures, queue=False, show_progress="hidden", api_visibility="private")
+        column.stop.click(stop_one, queue=False, show_progress="hidden", api_visibility="private")
+
+    def stop_all(request: gr.Request) -> None:
+        running.stop(str(request.session_hash), "chat-")
+
+    def take_back(request: gr.Request, *logs: History) -> list[Any]:
+        running.stop(str(request.session_hash), "chat-")
+        cut = [without_last(log) for log in logs]
+        question = next((asked for _, asked in cut if asked), "")
+        return [question, *(log for log, _ in cut), *[""] * MOST_COLUMNS]
+
+    def wipe(request: gr.Request) -> list[Any]:
+        running.stop(str(request.session_hash), "chat-")
+        return [*[[] for _ in columns], *[""] * MOST_COLUMNS]
+
+    def change(step: int) -> Any:
+        def changed(count: float) -> list[Any]:
+            now = max(1, min(MOST_COLUMNS, int(count) + step))
+            return [now, *_visible(now)]
+
+        return changed
+
+    logs, lines, boxes = [c.log for c in columns], [c.figures for c in columns], [c.box for c in columns]
+    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+    stop.click(stop_all, **quick)
+    undo.click(take_back, logs, [box, *logs, *lines], **quick)
+    clear.click(wipe, None, [*logs, *lines], **quick)
+    add.click(change(1), shown, [shown, *boxes], **quick)
+    remove.click(change(-1), shown, [shown, *boxes], **quick)
+    return [column.model for column in columns]
+
+
+def _column(i: int, choices: list[tuple[str, str]], model: str | None) -> Column:
+    with gr.Column(visible=i < 2, min_width=300, elem_id=f"chat_column_{i}", elem_classes="pg-column") as box:
+        with gr.Row(elem_classes="pg-column-head", equal_height=True):
+            pick = gr.Dropdown(
+                choices,
+                value=model,
+                label=f"Model of column {i + 1}",
+                show_label=False,
+                container=False,
+                elem_id=f"chat_model_{i}",
+                scale=5,
+                min_width=160,
+            )
+            stop = gr.Button(
+                "Stop",
+                size="sm",
+                elem_id=f"chat_stop_{i}",
+                scale=0,
+                min_width=64,
+                interactive=False,
+                elem_classes="pg-quiet-button",
+            )
+        log = gr.Chatbot(
+            label=f"Conversation in column {i + 1}",
+            show_label=False,
+            elem_id=f"chat_log_{i}",
+            height="52vh",
+            placeholder=EMPTY,
+            buttons=["copy"],
+            feedback_options=None,
+            allow_tags=False,
+            latex_delimiters=LATEX,
+            layout="bubble",
+        )
+        figures = gr.HTML("", elem_id=f"chat_figures_{i}", elem_classes="pg-under")
+    return Column(box, pick, stop, log, figures)
+
+
+def _settings(remember: Remember) -> list[Any]:
+    """The settings fold; the order is that of the runner's parameters."""
+    with gr.Accordion("Settings", open=False, elem_id="chat_settings"):
+        system = gr.Textbox(
+            "",
+            label="System prompt",
+            info="Instructions that stand before every conversation.",
+            lines=2,
+            max_length=8000,
+            elem_id="chat_system",
+        )
+        own = gr.Checkbox(
+            True,
+            label="Each model's own settings",
+            info="Off: the sliders below hold for all columns.",
+            elem_id="chat_own",
+        )
+        with gr.Row():
+            temperature = gr.Slider(
+                0,
+                2,
+                0.7,
+                step=0.05,
+                label="Temperature",
+                info="0 always takes the likeliest word.",
+                elem_id="chat_temperature",
+                interactive=False,
+            )
+            top_p = gr.Slider(
+                0.05,
+                1,
+                0.95,
+                step=0.05,
+                label="Top p",
+                info="Only words within this share of probability.",
+                elem_id="chat_top_p",
+                interactive=False,
+            )
+            length = gr.Slider(
+                16,
+                4096,
+                512,
+                step=16,
+                label="Max new tokens",
+                info="Where an answer is cut at the latest.",
+                elem_id="chat_max_new_tokens",
+                interactive=False,
+            )
+            seed = gr.Number(
+                None,
+                label="Seed",
+                info="The same seed gives the same answer. Empty: a fresh one.",
+                precision=0,
+                minimum=0,
+                maximum=2**31 - 1,
+                elem_id="chat_seed",
+            )
+    sliders = [temperature, top_p, length]
+    lock = "(own) => [0, 1, 2].map(() => ({__type__: 'update', interactive: !own}))"
+    own.change(fn=None, js=lock, inputs=own, outputs=sliders)
+    remember.keep("chat.system", system, text)
+    remember.keep("chat.own", own, flag)
+    remember.keep("chat.temperature", temperature, between(0, 2))
+    remember.keep("chat.top_p", top_p, between(0.05, 1))
+    remember.keep("chat.max_new_tokens", length, between(16, 4096))
+    remember.keep("chat.seed", seed, between(0, 2**31 - 1, empty=True))
+    return [system, own, temperature, top_p, length, seed]
+
+
+def _visible(count: float) -> list[Any]:
+    return [gr.update(visible=i < int(count)) for i in range(MOST_COLUMNS)]
+
+
+def labelled(choices: list[tuple[str, str]], states: dict[str, State]) -> list[tuple[str, str]]:
+    """Choices that say which models cannot run here; those come last."""
+    able = [(name, i) for name, i in choices if states.get(i) != "unavailable"]
+    return able + [(f"{name} (not available here)", i) for name, i in choices if states.get(i) == "unavailable"]

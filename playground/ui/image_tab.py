@@ -1,0 +1,252 @@
+"""The Text to image tab: one prompt and one seed on several models, live previews, and everything made before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from playground.protocol import Failed, ImageRequest
+from playground.ui.context import AppContext
+from playground.ui.image_form import OWN_SIZE, sampled, sampling_fold, seed_for, seed_row, size_choices, sized
+from playground.ui.image_run import Picture, earlier, items, paint
+from playground.ui.inpaint_tab import Inpaint
+from playground.ui.owner import owner_of
+from playground.ui.remember import Remember, between, one_of, owner_in, some_of, text
+from playground.ui.running import Running
+from playground.ui.words import empty, problem
+
+EXAMPLES = (
+    "a red circle on a white background",
+    "a blue star and a yellow heart",
+    "a big green triangle on a black background",
+    "a purple ring above an orange square",
+)
+NOTHING = empty("No pictures yet", "Write a prompt, or click one of the examples on the left: it runs at once.")
+NO_MODEL = Failed("No model is chosen.", "Choose at least one under Models.", "InvalidRequest")
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+
+
+@dataclass(frozen=True)
+class ImageTab:
+    """What the page needs of this tab to connect it with the others."""
+
+    models: gr.Dropdown
+    gallery: gr.Gallery
+    past: gr.Gallery
+    past_rows: gr.State
+    chosen: gr.State
+    inpaint_this: gr.Button
+    refresh: Any
+
+    def wire(self, page: gr.Blocks, ready: Any, tabs: gr.Tabs, inpaint: Inpaint) -> None:
+        """Fills the gallery on load, and sends a chosen picture to the Inpaint tab."""
+        self.refresh(ready.then)
+        opened = self.inpaint_this.click(
+            lambda chosen: gr.update(selected="inpaint") if chosen else gr.skip(), self.chosen, tabs, **QUICK
+        )
+        inpaint.receive(opened, self.chosen)
+
+
+def build_images(context: AppContext, running: Running, remember: Remember) -> ImageTab:
+    """Adds the tab's contents."""
+    cards = context.catalog.of_kind("image")
+    ids = [card.id for card in cards]
+    first = [i for i in ("starter-sd", "starter-sd-small") if i in ids] or ids[:1]
+    with gr.Row(elem_id="image_row", elem_classes="pg-panes"):
+        with gr.Column(scale=4, min_width=300, elem_classes="pg-form"):
+            prompt = gr.Textbox(
+                label="Prompt",
+                placeholder="What should be in the picture?",
+                lines=2,
+                max_length=8000,
+                elem_id="image_prompt",
+            )
+            with gr.Row(elem_classes="pg-pills", elem_id="image_examples"):
+                examples = [
+                    gr.Button(e, size="sm", min_width=40, elem_id=f"image_example_{i}") for i, e in enumerate(EXAMPLES)
+                ]
+            negative = gr.Textbox(
+                label="Negative prompt",
+                info="What should not be in it.",
+                lines=1,
+                max_length=8000,
+                elem_id="image_negative",
+            )
+            models = gr.Dropdown(
+                [(card.name, card.id) for card in cards],
+                value=first,
+                multiselect=True,
+                label="Models",
+                info="All get the same prompt and seed.",
+                elem_id="image_models",
+            )
+            with gr.Row():
+                sizes = size_choices(context.catalog)
+                size = gr.Dropdown(sizes, value=OWN_SIZE, label="Size", elem_id="image_size", min_width=140)
+                number = gr.Slider(1, 8, 1, step=1, label="Count", elem_id="image_count", min_width=140)
+            seed = seed_row("image", remember)
+            sampling = sampling_fold("image", remember)
+            with gr.Row(elem_classes="pg-run-row"):
+                run = gr.Button("Generate", variant="primary", elem_id="image_run", elem_classes="pg-run", scale=3)
+                stop = gr.Button("Stop", elem_id="image_stop", elem_classes="pg-stop", interactive=False, min_width=80)
+        with gr.Column(scale=7, min_width=300, elem_classes="pg-results"):
+            status = gr.HTML(NOTHING, elem_id="image_status")
+            gallery = _gallery("image_gallery", "Pictures of this run", visible=False)
+            chosen, inpaint_this = _details()
+    rows = gr.State([])
+    past_rows = gr.State([])
+    gr.HTML('<h2 class="pg-h2">Gallery</h2>', elem_id="past_title")
+    past_note = gr.HTML(
+        empty("Nothing here yet", "Every finished picture is kept here, also after a reload."), elem_id="past_note"
+    )
+    past = _gallery("past_gallery", "Your earlier pictures", visible=False, columns=6)
+    _keep(remember, prompt, negative, models, size, number, ids, [value for _, value in sizes])
+
+    # --- events ---
+
+    async def start(
+        prompt: str,
+        negative: str,
+        models: list[str],
+        size: str,
+        number: int,
+        seed: float | None,
+        fresh: bool,
+        own: bool,
+        steps: int,
+        guidance: float,
+        sampler: str,
+        schedule: str,
+        state: Any,
+        request: gr.Request,
+    ) -> AsyncIterator[Any]:
+        session = str(request.session_hash)
+        if not models:
+            yield problem(NO_MODEL), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return
+        used = seed_for(seed, fresh)
+        wanted = ImageRequest(
+            "",
+            prompt,
+            "text_to_image",
+            negative,
+            seed=used,
+            batch_size=int(number),
+            owner=owner_of(request, owner_in(state)),
+            **sized(size),
+            **sampled(own, steps, guidance, sampler, schedule),
+        )
+        token = running.start(session, "image")
+        made: list[Picture] = []
+        try:
+            yield gr.skip(), gr.update(value=[], visible=False), [], used, gr.update(interactive=True)
+            async for now in paint(context, [context.catalog[i] for i in models], wanted, token):
+                made = list(now.pictures)
+                shown = (
+                    (gr.update(value=items(made), visible=bool(made)), made) if now.fresh else (gr.skip(), gr.skip())
+                )
+                yield now.status, *shown, gr.skip(), gr.skip()
+            stopped = token.cancelled
+        finally:
+            running.finish(session, "image", token)
+        last = empty("Stopped", "No picture was finished.") if stopped and not made else gr.skip()
+        yield last, gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=False)
+
+    def history(state: Any, request: gr.Request) -> Any:
+        found = earlier(context, owner_of(request, owner_in(state)))
+        return gr.update(value=items(found), visible=bool(found)), found, gr.update(visible=not found)
+
+    async def refreshed(state: Any, request: gr.Request) -> Any:
+        return await asyncio.to_thread(history, state, request)
+
+    def refresh(trigger: Any) -> None:
+        trigger(
+            refreshed,
+            remember.state,
+            [past, past_rows, past_note],
+            show_progress="hidden",
+            concurrency_limit=None,
+            api_visibility="private",
+        )
+
+    fields = [prompt, negative, models, size, number, *seed.inputs, *sampling.inputs, remember.state]
+    outputs = [status, gallery, rows, seed.number, stop]
+    settled: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
+    refresh(run.click(start, fields, outputs, **settled).then)
+    for k, example in enumerate(examples):
+        filled = example.click(fn=None, js=f"() => {EXAMPLES[k]!r}", outputs=prompt)
+        refresh(filled.then(start, fields, outputs, **settled).then)
+
+    def stop_run(request: gr.Request) -> None:
+        running.stop(str(request.session_hash), "image")
+
+    stop.click(stop_run, **QUICK)
+    for shown, state in ((gallery, rows), (past, past_rows)):
+        shown.select(_choose, state, [chosen.state, chosen.box, chosen.parameters, chosen.download], **QUICK)
+    return ImageTab(models, gallery, past, past_rows, chosen.state, inpaint_this, refresh)
+
+
+@dataclass(frozen=True)
+class Details:
+    """What is said of the picture that was clicked."""
+
+    state: gr.State
+    box: gr.Column
+    parameters: gr.Textbox
+    download: gr.DownloadButton
+
+
+def _details() -> tuple[Details, gr.Button]:
+    with gr.Column(visible=False, elem_id="image_details", elem_classes="pg-details") as box:
+        parameters = gr.Textbox(
+            label="Parameters", lines=2, max_lines=8, interactive=False, buttons=["copy"], elem_id="image_parameters"
+        )
+        with gr.Row():
+            inpaint_this = gr.Button("Inpaint this", size="sm", elem_id="image_inpaint_this", min_width=80)
+            download = gr.DownloadButton("Download PNG", size="sm", elem_id="image_download", min_width=80)
+    return Details(gr.State(None), box, parameters, download), inpaint_this
+
+
+def _choose(pictures: list[Picture], event: gr.SelectData) -> Any:
+    index = event.index if isinstance(event.index, int) else -1
+    if not 0 <= index < len(pictures):
+        return gr.skip(), gr.skip(), gr.skip(), gr.skip()
+    picture = pictures[index]
+    return picture, gr.update(visible=True), picture.parameters, gr.update(value=picture.path)
+
+
+def _gallery(elem_id: str, label: str, visible: bool, columns: int = 3) -> gr.Gallery:
+    return gr.Gallery(
+        label=label,
+        show_label=False,
+        elem_id=elem_id,
+        columns=columns,
+        height="auto",
+        fit_columns=False,
+        object_fit="contain",
+        format="png",
+        interactive=False,
+        visible=visible,
+        buttons=["download", "fullscreen"],
+    )
+
+
+def _keep(
+    remember: Remember,
+    prompt: Any,
+    negative: Any,
+    models: Any,
+    size: Any,
+    number: Any,
+    ids: list[str],
+    sizes: list[str],
+) -> None:
+    remember.keep("image.prompt", prompt, text)
+    remember.keep("image.negative", negative, text)
+    remember.keep("image.models", models, some_of(ids))
+    remember.keep("image.size", size, one_of(sizes))
+    remember.keep("image.count", number, between(1, 8))

@@ -1,0 +1,85 @@
+"""The whole page: header, tabs, what is remembered; and how it is launched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gradio as gr
+
+from playground.catalog import ASSETS
+from playground.ui.api import register
+from playground.ui.chat_tab import build_chat, labelled
+from playground.ui.context import AppContext
+from playground.ui.header import build_header
+from playground.ui.help_tab import build_help
+from playground.ui.image_tab import build_images
+from playground.ui.inpaint_tab import build_inpaint
+from playground.ui.models_tab import build_models
+from playground.ui.outputs import outputs_folder
+from playground.ui.remember import Remember
+from playground.ui.running import Running
+from playground.ui.scores_tab import build_scores
+from playground.ui.theme import page_theme
+
+LOOKS = ASSETS / "css"
+# Pictures in a model's answer may not be fetched from elsewhere: that would tell another host what was said.
+POLICY = "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:"
+
+
+def build(context: AppContext) -> gr.Blocks:
+    """The page with all tabs and the public API, not yet launched."""
+    running = Running()
+    with gr.Blocks(title="Playground", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
+        remember = Remember(context.settings)
+        chips = build_header(context)
+        with gr.Tabs(elem_id="tabs") as tabs:
+            with gr.Tab("Chat", id="chat", elem_id="tab_chat"):
+                chat_models = build_chat(context, running, remember)
+            with gr.Tab("Text to image", id="image", elem_id="tab_image"):
+                images = build_images(context, running, remember)
+            with gr.Tab("Inpaint", id="inpaint", elem_id="tab_inpaint"):
+                inpaint = build_inpaint(context, running, remember)
+            with gr.Tab("Scores", id="scores", elem_id="tab_scores") as scores_tab:
+                build_scores(context, running, remember, scores_tab)
+            with gr.Tab("Models", id="models", elem_id="tab_models") as models_tab:
+                build_models(context, running, remember, models_tab, tabs)
+            with gr.Tab("Help", id="help", elem_id="tab_help"):
+                reset = build_help(context)
+        ready = remember.wire(page, reset)
+        images.wire(page, ready, tabs, inpaint)
+        chips.click(lambda: gr.update(selected="models"), outputs=tabs, queue=False, api_visibility="private")
+
+        async def label() -> list[Any]:
+            states = {s.id: s.state for s in await context.engine.models()}
+            chat = labelled([(c.name, c.id) for c in context.catalog.of_kind("chat")], states)
+            image = labelled([(c.name, c.id) for c in context.catalog.of_kind("image")], states)
+            return [*(gr.update(choices=chat) for _ in chat_models), gr.update(choices=image), gr.update(choices=image)]
+
+        ready.then(
+            label,
+            outputs=[*chat_models, images.models, inpaint.model],
+            queue=False,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        register(context)
+    return page
+
+
+def launch_kwargs(context: AppContext) -> dict[str, Any]:
+    """Everything that `page.launch` needs besides address and login."""
+    script = (LOOKS / "page.js").read_text(encoding="utf-8")
+    return {
+        "theme": page_theme(),
+        "css_paths": [LOOKS / "page.css"],
+        "head": f'<meta http-equiv="Content-Security-Policy" content="{POLICY}"><script>{script}</script>',
+        "favicon_path": LOOKS / "icon.svg",
+        "allowed_paths": [str(outputs_folder(context.settings))],
+        "blocked_paths": [str(context.settings.data_path / name) for name in ("playground.sqlite3", "browser-secret")],
+        "footer_links": ["api"],
+        "run_history": False,
+        "show_error": False,
+        "max_file_size": "20mb",
+        "strict_cors": True,
+        "enable_monitoring": False,
+    }

@@ -1,0 +1,102 @@
+"""An engine's events in batches, at the pace that a page can show, with ticks while nothing comes.
+
+Ends soon after a cancel even where an engine is slow to answer it, so that a Stop button always works.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from playground.errors import PlaygroundError
+from playground.protocol import CancelToken, Done, Engine, Event, Failed, Request
+
+log = logging.getLogger(__name__)
+
+UPDATE_S = 0.085  # at most about twelve updates a second
+TICK_S = 0.5
+POLL_S = 0.02
+GRACE_S = 2.0  # how long an engine may take to end after a cancel
+
+
+class Linked(CancelToken):
+    """Is cancelled when its parent is; cancelling it leaves the parent alone.
+
+    An engine may cancel the token it was given when its stream ends, and the parent may have other work to do.
+    """
+
+    _parent: CancelToken | None = None
+
+    def __init__(self, parent: CancelToken) -> None:
+        super().__init__()
+        self._parent = parent
+
+    @property
+    def cancelled(self) -> bool:
+        return super().cancelled or (self._parent is not None and self._parent.cancelled)
+
+    def wait(self, timeout: float) -> bool:
+        until = time.monotonic() + timeout
+        while not self.cancelled and (left := until - time.monotonic()) > 0:
+            super().wait(min(left, POLL_S))
+        return self.cancelled
+
+
+async def batches(engine: Engine, request: Request, cancel: CancelToken) -> AsyncIterator[list[Event]]:
+    """Yields events as they come, those of one interval together; an empty list every half second without any.
+
+    The last batch holds Done or Failed, unless the user cancelled and the engine did not answer in time. Leaving the
+    iterator cancels the request, not the token.
+    """
+    queue: asyncio.Queue[Event | None] = asyncio.Queue()
+    linked = Linked(cancel)
+
+    async def pump() -> None:
+        try:
+            async for event in engine.submit(request, linked):
+                queue.put_nowait(event)
+        except PlaygroundError as error:
+            queue.put_nowait(Failed(error.message, error.hint, type(error).__name__))
+        except Exception as error:  # the traceback goes to the log, a sentence to the user
+            log.exception("the engine raised")
+            queue.put_nowait(
+                Failed(f"The engine failed: {type(error).__name__}.", "The log of the app has the details.", "Internal")
+            )
+        finally:
+            queue.put_nowait(None)
+
+    task = asyncio.create_task(pump())
+    cancelled_at: float | None = None
+    try:
+        while True:
+            batch: list[Event] = []
+            ended = False
+            with suppress(TimeoutError):
+                first = await asyncio.wait_for(queue.get(), TICK_S)
+                ended = first is None
+                if first is not None:
+                    batch.append(first)
+            while not ended and not queue.empty():
+                event = queue.get_nowait()
+                ended = event is None
+                if event is not None:
+                    batch.append(event)
+            if ended and not batch:
+                return
+            yield batch
+            if ended or any(isinstance(event, Done | Failed) for event in batch):
+                return
+            if cancel.cancelled:
+                cancelled_at = cancelled_at or time.monotonic()
+                if time.monotonic() - cancelled_at > GRACE_S:
+                    return
+            if batch:
+                await asyncio.sleep(UPDATE_S)
+    finally:
+        linked.cancel()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

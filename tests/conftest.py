@@ -1,0 +1,21 @@
+"""Shared by all tests: nothing may reach a model hub, and the browser tests need a Chromium on this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), ""
+)
+
+# The one thing that cannot be installed by pip. `.ci/run` installs it, so nothing is left out there.
+collect_ignore = [] if CHROMIUM else ["browser"]
+
+
+def pytest_report_header() -> str:
+    return f"browser tests with {CHROMIUM}" if CHROMIUM else "no chromium found: tests/browser is left out"
