@@ -55,8 +55,12 @@ def serve(settings: Settings) -> None:
         prevent_thread_lock=True,
         **launch_kwargs(context),
     )
-    warm = [card_id for card_id in WARM_FIRST if card_id in catalog]
-    timer = threading.Timer(WARM_AFTER_S, lambda: (engine.warm(*warm), store()))
+
+    def warm_up() -> None:
+        engine.warm(*(card_id for card_id in WARM_FIRST if card_id in catalog))
+        store()
+
+    timer = threading.Timer(WARM_AFTER_S, warm_up)
     timer.daemon = True
     timer.start()
     try:

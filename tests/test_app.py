@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import ROOT, environment, free_port, running_app
+from playground.bench.process import ROOT, free_port
+from tests.running import environment, running_app
 
 
 def run_app(tmp_path: Path, *flags: str, **more: str) -> subprocess.CompletedProcess[str]:

@@ -12,8 +12,9 @@ import pytest
 from PIL import Image as Pictures
 
 from playground.catalog import load_catalog
-from playground.engine import LocalEngine, Router, open_engine
+from playground.engine import Router, open_engine
 from playground.errors import PlaygroundError
+from playground.local_engine import LocalEngine
 from playground.protocol import (
     CancelToken,
     ChatRequest,

@@ -6,18 +6,15 @@ Looks at the app from outside, as a subprocess over HTTP. Times are wall-clock s
 from __future__ import annotations
 
 import os
-import signal
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from playground.bench.process import free_port, serve, stop
 
 
 @dataclass(frozen=True)
@@ -43,15 +40,18 @@ def measure_startup(runs: int = 5) -> Startup:
     Raises:
         RuntimeError: the app ends or does not answer within two minutes.
     """
-    bare = "import gradio as gr\nwith gr.Blocks() as b: gr.Textbox()\nb.launch(server_port={port})"
-    bare_page_s = _time_page([sys.executable, "-c", bare])[0]
-    port = _free_port()
-    with tempfile.TemporaryDirectory() as data:
-        page_s, process = _time_page([sys.executable, "app.py", "--port", str(port)], port, data, keep=True)
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder)
+        port = free_port()
+        bare = f"import gradio as gr\nwith gr.Blocks() as b: gr.Textbox()\nb.launch(server_port={port})"
+        bare_page_s, process = _time_page([sys.executable, "-c", bare], port, data)
+        stop(process)
+        port = free_port()
+        page_s, process = _time_page([sys.executable, "app.py", "--port", str(port)], port, data)
         try:
             return _use(f"http://127.0.0.1:{port}", bare_page_s, page_s, runs)
         finally:
-            _stop(process)
+            stop(process)
 
 
 def _use(url: str, bare_page_s: float, page_s: float, runs: int) -> Startup:
@@ -89,48 +89,12 @@ def _use(url: str, bare_page_s: float, page_s: float, runs: int) -> Startup:
     )
 
 
-def _time_page(
-    command: list[str], port: int = 0, data: str = "", keep: bool = False
-) -> tuple[float, subprocess.Popen[bytes]]:
-    port = port or _free_port()
-    command = [part.replace("{port}", str(port)) for part in command]
-    environment = os.environ | {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_OFFLINE": "1"}
-    if data:
-        environment["PLAYGROUND_DATA_DIR"] = data
+def _time_page(command: list[str], port: int, data: Path) -> tuple[float, subprocess.Popen[bytes]]:
+    environment = os.environ | {
+        "GRADIO_ANALYTICS_ENABLED": "False",
+        "HF_HUB_OFFLINE": "1",
+        "PLAYGROUND_DATA_DIR": str(data),
+    }
     started = time.perf_counter()
-    process = subprocess.Popen(  # noqa: S603  (our own command line)
-        command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-    )
-    while not _answers(port):
-        if process.poll() is not None or time.perf_counter() - started > 120:
-            _stop(process)
-            raise RuntimeError(f"no page from {' '.join(command[:3])}")
-        time.sleep(0.02)
-    seconds = time.perf_counter() - started
-    if not keep:
-        _stop(process)
-    return seconds, process
-
-
-def _answers(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as page:
-            return page.status == 200
-    except OSError:
-        return False
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return int(s.getsockname()[1])
+    process = serve(command, port, environment, data / "app.log")
+    return time.perf_counter() - started, process

@@ -34,7 +34,8 @@ def fit_factors(vae: Any) -> torch.Tensor:
     colours = torch.from_numpy(np.stack(small)) / 127.5 - 1  # (B, h, w, 3)
     rows = latents.permute(0, 2, 3, 1).reshape(-1, channels)
     rows = torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
-    return torch.linalg.lstsq(rows, colours.reshape(-1, 3)).solution
+    # By singular values in double precision: a VAE's channels may depend on each other.
+    return torch.linalg.lstsq(rows.double(), colours.reshape(-1, 3).double(), driver="gelsd").solution.float()
 
 
 def clean_latents(scheduler: Any, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor) -> Any:

@@ -276,11 +276,9 @@ def device_name(device: str) -> str:
     return {"cpu": "CPU", "mps": "Apple GPU"}.get(device, device.upper())
 
 
-def describe(device: str, dtype: str) -> str:
-    """One line for people: "CPU, 2 cores, bfloat16"."""
-    if device == "cpu":
-        return f"CPU, {cores()} core{'s' if cores() != 1 else ''}, {dtype}"
-    return f"{device_name(device)}, {dtype}"
+def describe(device: str) -> str:
+    """One line for people: "CPU, 2 cores", or the card's name."""
+    return f"CPU, {cores()} core{'s' if cores() != 1 else ''}" if device == "cpu" else device_name(device)
 
 
 def versions() -> dict[str, str]:

@@ -42,6 +42,25 @@ def locate(
         ModelUnavailable: the files are not here and cannot be had, or must not be loaded; says which and what to do.
         Cancelled: `cancel` was set during the download.
     """
+    here = _here(card, settings)
+    if here is not None:
+        return here
+    folder = _download(card, settings, dtype, progress or _quiet, cancel or CancelToken(), endpoint)
+    check_folder(folder, card.kind)
+    return folder
+
+
+def unavailable(card: ModelCard, settings: Settings) -> str:
+    """Why `card` cannot be loaded, as far as can be told without a network; "" where it can, perhaps by download."""
+    try:
+        _here(card, settings)
+    except ModelUnavailable as error:
+        return str(error)
+    return ""
+
+
+def _here(card: ModelCard, settings: Settings) -> Path | None:
+    """The checked folder on this machine, or None where a download may be tried."""
     if card.backend != "local":
         raise ModelUnavailable(f"{card.name} runs over an API, so there is nothing to load.", "Choose a local model.")
     if card.folder is not None:
@@ -64,9 +83,7 @@ def locate(
         )
     if card.gated and not settings.hub_token:
         raise _gated(card)
-    folder = _download(card, settings, dtype, progress or _quiet, cancel or CancelToken(), endpoint)
-    check_folder(folder, card.kind)
-    return folder
+    return None
 
 
 def cached_folder(card: ModelCard) -> Path | None:

@@ -69,7 +69,7 @@ def register(context: AppContext) -> None:
 def _register_chat(context: AppContext) -> None:
     engine = context.engine
 
-    async def chat(
+    async def chat(  # type: ignore[misc]  # gradio wants the hint of one yield
         message: str = "",
         models: list[str] = DEFAULT_CHAT,
         system_prompt: str = "",
@@ -88,7 +88,7 @@ def _register_chat(context: AppContext) -> None:
         regex: str | None = None,
         choices: list[str] | None = None,
         request: gr.Request = None,  # type: ignore[assignment]  # gradio fills it in
-    ) -> list[dict]:  # type: ignore[misc]
+    ) -> list[dict]:
         """Answers of one or more text models, streamed as a list with one item a model."""
         _refuse_unsupported({"json_schema": json_schema, "tools": tools, "regex": regex, "choices": choices})
         ids = model_ids(models, context, "chat")
@@ -114,7 +114,7 @@ def _register_chat(context: AppContext) -> None:
         async for _ in run_side_by_side(context, requests, answers):
             yield [answer.row() for answer in answers]
 
-    async def batch_chat(
+    async def batch_chat(  # type: ignore[misc]
         prompts: list[str] = [],  # noqa: B006
         models: list[str] = DEFAULT_CHAT,
         system_prompt: str = "",
@@ -123,7 +123,7 @@ def _register_chat(context: AppContext) -> None:
         max_new_tokens: int | None = None,
         seed: int | None = None,
         request: gr.Request = None,  # type: ignore[assignment]
-    ) -> list[dict]:  # type: ignore[misc]
+    ) -> list[dict]:
         """Answers to many prompts: a row for each prompt and model, streamed as they are finished."""
         if not isinstance(prompts, list) or not prompts or not all(isinstance(p, str) for p in prompts):
             raise told(
@@ -188,7 +188,7 @@ def _register_tables(context: AppContext) -> None:
             raise told(InvalidRequest(f"kind must be chat, image or all, got {kind!r}."))
         states = await context.engine.models()
         rows = await asyncio.to_thread(lambda: context.store().scores(owner_of(request, "")))
-        return table(context.catalog, rows, states, kind)
+        return table(context.catalog, rows, states, kind)  # type: ignore[arg-type]  # checked above
 
     for function in (models, score_table):
         gr.api(function, api_name=function.__name__, concurrency_limit=None)
@@ -221,8 +221,9 @@ async def run_side_by_side(
     everything = asyncio.gather(*tasks)
     try:
         while not everything.done():
-            waiter = asyncio.create_task(news.wait())
-            await asyncio.wait({waiter, everything}, return_when=asyncio.FIRST_COMPLETED)
+            waiter = asyncio.ensure_future(news.wait())
+            both: set[asyncio.Future[Any]] = {waiter, everything}
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             waiter.cancel()
             news.clear()
             if not everything.done():

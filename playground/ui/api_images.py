@@ -25,7 +25,7 @@ DEFAULT_IMAGE = ["starter-sd"]
 def register_images(context: AppContext) -> None:
     """Adds the picture functions to the Blocks that are being built."""
 
-    async def text_to_image(
+    async def text_to_image(  # type: ignore[misc]  # gradio wants the hint of one yield
         prompt: str = "",
         models: list[str] = DEFAULT_IMAGE,
         negative_prompt: str = "",
@@ -38,7 +38,7 @@ def register_images(context: AppContext) -> None:
         seed: int | None = None,
         batch_size: int = 1,
         request: gr.Request = None,  # type: ignore[assignment]  # gradio fills it in
-    ) -> tuple[list[dict], list[dict]]:  # type: ignore[misc]
+    ) -> tuple[list[dict], list[dict]]:
         """Pictures from a sentence: the gallery, and a list with model, seed, size, seconds and parameters of each."""
         wanted = ImageRequest(
             "", prompt, "text_to_image", negative_prompt, width, height, steps, guidance_scale, sampler, schedule, seed
@@ -46,7 +46,7 @@ def register_images(context: AppContext) -> None:
         async for result in paint_all(context, models, replace(wanted, batch_size=batch_size), request):
             yield result
 
-    async def image_to_image(
+    async def image_to_image(  # type: ignore[misc]  # gradio wants the hint of one yield
         prompt: str = "",
         models: list[str] = DEFAULT_IMAGE,
         negative_prompt: str = "",
@@ -61,7 +61,7 @@ def register_images(context: AppContext) -> None:
         image: dict | None = None,
         strength: float = 0.75,
         request: gr.Request = None,  # type: ignore[assignment]
-    ) -> tuple[list[dict], list[dict]]:  # type: ignore[misc]
+    ) -> tuple[list[dict], list[dict]]:
         """Pictures made over from a picture: `strength` 0 keeps it, 1 starts anew."""
         wanted = ImageRequest(
             "", prompt, "image_to_image", negative_prompt, width, height, steps, guidance_scale, sampler, schedule, seed
@@ -71,7 +71,7 @@ def register_images(context: AppContext) -> None:
         async for result in paint_all(context, models, wanted, request):
             yield result
 
-    async def inpaint(
+    async def inpaint(  # type: ignore[misc]  # gradio wants the hint of one yield
         prompt: str = "",
         models: list[str] = DEFAULT_IMAGE,
         negative_prompt: str = "",
@@ -91,7 +91,7 @@ def register_images(context: AppContext) -> None:
         area: str = "whole",
         padding: int = 32,
         request: gr.Request = None,  # type: ignore[assignment]
-    ) -> tuple[list[dict], list[dict]]:  # type: ignore[misc]
+    ) -> tuple[list[dict], list[dict]]:
         """Repaints the white part of `mask`; pixels outside it come back bit-identical."""
         wanted = ImageRequest(
             "", prompt, "inpaint", negative_prompt, width, height, steps, guidance_scale, sampler, schedule, seed
@@ -109,7 +109,7 @@ def register_images(context: AppContext) -> None:
         async for result in paint_all(context, models, wanted, request):
             yield result
 
-    async def style_transfer(
+    async def style_transfer(  # type: ignore[misc]  # gradio wants the hint of one yield
         content: dict | None = None,
         style: dict | None = None,
         prompt: str = "",
@@ -119,7 +119,7 @@ def register_images(context: AppContext) -> None:
         seed: int | None = None,
         steps: int | None = None,
         request: gr.Request = None,  # type: ignore[assignment]
-    ) -> tuple[list[dict], list[dict]]:  # type: ignore[misc]
+    ) -> tuple[list[dict], list[dict]]:
         """The content picture in the colours and contrasts of the style picture."""
         wanted = ImageRequest("", prompt, "style_transfer", steps=steps, seed=seed)
         wanted = replace(_with_files(wanted, image=content, style=style), strength=strength)

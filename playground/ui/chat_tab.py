@@ -62,7 +62,7 @@ def build_chat(context: AppContext, running: Running, remember: Remember) -> lis
         with gr.Row(elem_id="chat_input_row", equal_height=True):
             box = gr.Textbox(
                 label="Message to all columns",
-                placeholder="Ask something. Enter sends, Shift+Enter starts a new line.",
+                placeholder="Ask something",
                 lines=1,
                 max_lines=8,
                 max_length=8000,

@@ -12,7 +12,7 @@ from playground.images.samplers import samplers, schedules_of
 from playground.ui.image_run import SEEDS, drawn_seed
 from playground.ui.remember import Remember, between, flag, one_of
 
-OWN_SIZE = "Model's own size"
+OWN_SIZE = "Model's own"
 MOST_SEED = SEEDS - 1
 
 

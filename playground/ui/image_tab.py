@@ -103,7 +103,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
     past_note = gr.HTML(
         empty("Nothing here yet", "Every finished picture is kept here, also after a reload."), elem_id="past_note"
     )
-    past = _gallery("past_gallery", "Your earlier pictures", visible=False, columns=6)
+    past = _gallery("past_gallery", "Your earlier pictures", visible=False, columns=8)
     _keep(remember, prompt, negative, models, size, number, ids, [value for _, value in sizes])
 
     # --- events ---

@@ -207,6 +207,17 @@ def test_an_unreachable_hub_shows_within_seconds(hub):
     assert time.monotonic() - began < 8
 
 
+def test_what_is_known_without_a_network(hub, text_folder, tmp_path):
+    from playground.models.download import unavailable
+
+    assert unavailable(card("one", text_folder), settings(offline=True)) == ""
+    assert unavailable(card("one", "owner/name"), settings()) == ""
+    assert "works offline" in unavailable(card("one", "owner/name"), settings(offline=True))
+    assert "is gated" in unavailable(card("one", "owner/name", gated=True), settings())
+    assert "is missing" in unavailable(card("one", tmp_path / "nowhere"), settings())
+    assert hub.tokens == []
+
+
 def test_offline_and_not_here_is_a_sentence(hub):
     with pytest.raises(ModelUnavailable, match="works offline"):
         locate(card("one", "owner/name"), settings(offline=True))

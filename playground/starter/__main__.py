@@ -1,0 +1,80 @@
+"""Make and measure the starter models: `python -m playground.starter list | train NAME | evaluate NAME`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+IMAGE_MODELS = ("starter-sd", "starter-sd-small", "starter-clip")
+TEXT_MODELS = ("starter-phi", "starter-mistral")
+ASSETS = Path(__file__).resolve().parents[2] / "assets" / "starter"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the command line."""
+    parser = argparse.ArgumentParser(prog="python -m playground.starter", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    listing = commands.add_parser("list", help="list the starter models and what lies on disk")
+    listing.add_argument("--json", action="store_true", help="print JSON")
+    train = commands.add_parser("train", help="train one model from nothing")
+    train.add_argument("name", choices=[*IMAGE_MODELS, *TEXT_MODELS])
+    train.add_argument("--steps", type=int, help="steps of each stage, instead of the recipe's")
+    train.add_argument("--minutes", type=float, help="stop after this long; the learning rate falls accordingly")
+    train.add_argument("--out", type=Path, help="model folder (default: assets/starter/NAME)")
+    train.add_argument("--work", type=Path, help="checkpoints and logs (default: ./train/NAME)")
+    train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --work")
+    train.add_argument("--threads", type=int, help="torch threads (default: torch's own choice)")
+    measure = commands.add_parser("evaluate", help="measure an image model, write quality.json and its model card")
+    measure.add_argument("name", choices=IMAGE_MODELS)
+    measure.add_argument("--out", type=Path, help="model folder (default: assets/starter/NAME)")
+    measure.add_argument("--count", type=int, default=100, help="pictures of each kind")
+    measure.add_argument("--steps", type=int, default=20)
+    measure.add_argument("--guidance", type=float, default=4.0)
+    measure.add_argument("--threads", type=int, help="torch threads (default: torch's own choice)")
+    return parser
+
+
+def list_models(as_json: bool) -> None:
+    """Print each starter model with its bytes on disk, None where it was not made yet."""
+    rows = []
+    for name in (*IMAGE_MODELS, *TEXT_MODELS):
+        files = [file for file in (ASSETS / name).rglob("*") if file.is_file()]
+        rows.append({"id": name, "bytes": sum(file.stat().st_size for file in files) if files else None})
+    if as_json:
+        print(json.dumps(rows))
+        return
+    for row in rows:
+        print(f"{row['id']:18} {'not made yet' if row['bytes'] is None else '{:,} bytes'.format(row['bytes'])}")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; returns the exit status."""
+    options = build_parser().parse_args(arguments)
+    if options.command == "list":
+        list_models(options.json)
+        return 0
+    import torch
+
+    if options.threads:
+        torch.set_num_threads(options.threads)
+    out = options.out or ASSETS / options.name
+    if options.command == "evaluate":
+        from playground.starter.cards import write_card
+        from playground.starter.evaluate import Settings, evaluate
+
+        settings = Settings(steps=options.steps, guidance_scale=options.guidance)
+        print(json.dumps(evaluate(options.name, out, settings, options.count), indent=2))
+        write_card(options.name, out)
+        return 0
+    work = options.work or Path("train") / options.name
+    module = import_module(f"playground.starter.{'text_train' if options.name in TEXT_MODELS else 'recipes'}")
+    module.train(options.name, out, work, options.minutes, options.steps, options.resume)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,176 @@
+"""The starter CLIP: build, train on rendered scenes and captions only, save, load; it never sees generated pictures.
+
+`CLIPProcessor` and `CLIPImageProcessor` ask for torchvision in some versions of transformers; `load_clip` takes the
+PIL image processor and the tokenizer apart, which needs none.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from playground.starter.captions import plain_caption
+from playground.starter.loop import Outcome, Plan, train_loop
+from playground.starter.pool import ScenePool
+from playground.starter.render import render
+from playground.starter.scenes import scene_at
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+    from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
+
+CLIP_SEED, CLIP_TEST_SEED = 31, 32
+MEAN = (0.48145466, 0.4578275, 0.40821073)
+STD = (0.26862954, 0.26130258, 0.27577711)
+
+
+@dataclass(frozen=True)
+class ClipShape:
+    """Sizes of the two towers."""
+
+    width: int = 128
+    inner: int = 384
+    heads: int = 4
+    image_layers: int = 4
+    text_layers: int = 3
+    patch: int = 16
+    projection: int = 128
+
+
+@dataclass(frozen=True)
+class ClipProcessor:
+    """Turn texts and pictures into what CLIPModel takes, as transformers' CLIPProcessor does."""
+
+    tokenizer: CLIPTokenizer
+    image_processor: CLIPImageProcessorPil
+
+    def __call__(self, text: Sequence[str] | None = None, images: Sequence[Image] | None = None) -> dict[str, Tensor]:
+        """Return input_ids and attention_mask (B, T) of texts, pixel_values (B, 3, 128, 128) of pictures."""
+        made: dict[str, Tensor] = {}
+        if text is not None:
+            made.update(self.tokenizer(list(text), padding=True, truncation=True, return_tensors="pt"))
+        if images is not None:
+            made.update(self.image_processor([image.convert("RGB") for image in images], return_tensors="pt"))
+        return made
+
+
+def build_clip(tokenizer: CLIPTokenizer, shape: ClipShape = ClipShape()) -> CLIPModel:
+    """Make an untrained CLIPModel for 128x128 pictures whose text tower fits the tokenizer."""
+    from transformers import CLIPConfig, CLIPModel
+
+    ids: dict[str, Any] = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    tower = {"hidden_size": shape.width, "intermediate_size": shape.inner, "num_attention_heads": shape.heads}
+    text = tower | ids | {"num_hidden_layers": shape.text_layers, "vocab_size": len(tokenizer)}
+    vision = tower | {"num_hidden_layers": shape.image_layers, "image_size": 128, "patch_size": shape.patch}
+    text |= {"pad_token_id": tokenizer.pad_token_id, "max_position_embeddings": tokenizer.model_max_length}
+    text["projection_dim"] = vision["projection_dim"] = shape.projection
+    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=shape.projection))
+
+
+def normalised(images: Tensor) -> Tensor:
+    """Scale pictures (B, 3, H, W) in [0, 1] to CLIP's mean and deviation."""
+    return (images - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+
+
+def roughened(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Blur half of the pictures a little and add noise, since generated pictures are never this clean."""
+    blurred = F.avg_pool2d(images, 3, stride=1, padding=1, count_include_pad=False)
+    mix = torch.rand(len(images), 1, 1, 1, generator=generator).sub_(0.5).clamp_(min=0) * 2
+    noise = (
+        torch.randn(images.shape, generator=generator) * 0.03 * torch.rand(len(images), 1, 1, 1, generator=generator)
+    )
+    return torch.lerp(images, blurred, mix).add_(noise).clamp_(0, 1)
+
+
+def contrastive_loss(model: CLIPModel, pixels: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+    """Return the symmetric contrastive loss of CLIP (Radford et al. 2021) for matched rows."""
+    with torch.autocast("cpu", torch.bfloat16):
+        output = model(input_ids=ids, attention_mask=mask, pixel_values=pixels)
+    logits = output.logits_per_text.float()
+    target = torch.arange(len(logits))
+    return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
+
+
+def train_clip(
+    model: CLIPModel,
+    tokenizer: CLIPTokenizer,
+    plan: Plan,
+    work: Path,
+    *,
+    batch: int = 128,
+    pool_size: int = 6000,
+    refresh: int = 24,
+    resume: bool = False,
+) -> Outcome:
+    """Train on rendered scenes and their captions; leaves the averaged weights in `model`."""
+
+    @cache
+    def pool() -> ScenePool:
+        return ScenePool(lambda x: (x * 255).round().byte(), seed=CLIP_SEED, size=pool_size)
+
+    def loss_at(step: int) -> Tensor:
+        pool().refresh(refresh)
+        rows, texts = pool().batch(step, batch)
+        generator = torch.Generator().manual_seed(step)
+        words = tokenizer(texts, padding=True, return_tensors="pt")
+        pixels = normalised(roughened(rows.float() / 255, generator))
+        return contrastive_loss(model.train(), pixels, words.input_ids, words.attention_mask)
+
+    outcome = train_loop({"clip": model}, loss_at, plan, work, resume=resume)
+    model.eval().requires_grad_(False)
+    return outcome
+
+
+def save_clip(model: CLIPModel, tokenizer: CLIPTokenizer, folder: Path) -> None:
+    """Save model (16-bit), tokenizer and image processor into one folder that CLIPModel.from_pretrained loads."""
+    from transformers import CLIPImageProcessorPil
+
+    from playground.starter.export import load_as_float32
+    from playground.starter.tokenizer import save_tokenizer
+
+    model.half().save_pretrained(folder, max_shard_size="8MB")
+    model.float()
+    load_as_float32(folder)
+    save_tokenizer(tokenizer, folder)
+    side = {"height": 128, "width": 128}
+    CLIPImageProcessorPil(size={"shortest_edge": 128}, crop_size=side, image_mean=MEAN, image_std=STD).save_pretrained(
+        folder
+    )
+
+
+def load_clip(folder: str | Path) -> tuple[CLIPModel, ClipProcessor]:
+    """Load the model in float32 for reading, and its processor; raises OSError when the folder holds no model."""
+    import transformers
+
+    model = transformers.CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
+    pictures = transformers.CLIPImageProcessorPil.from_pretrained(folder)
+    return model, ClipProcessor(transformers.CLIPTokenizer.from_pretrained(folder), pictures)
+
+
+@torch.no_grad()
+def retrieval(model: CLIPModel, tokenizer: CLIPTokenizer, *, count: int = 100, rounds: int = 5) -> tuple[float, float]:
+    """Return (image to text, text to image) accuracy among `count` fresh scenes with different plain captions."""
+    hits = torch.zeros(2)
+    for turn in range(rounds):
+        found: dict[str, Tensor] = {}
+        index = random.Random(f"retrieval/{turn}").randrange(10**9)
+        while len(found) < count:
+            scene = scene_at(CLIP_TEST_SEED, index)
+            found.setdefault(plain_caption(scene), render(scene))
+            index += 1
+        words = tokenizer(list(found), padding=True, return_tensors="pt")
+        pixels = normalised(torch.stack(list(found.values())))
+        logits = model(input_ids=words.input_ids, attention_mask=words.attention_mask, pixel_values=pixels)
+        scores = logits.logits_per_image
+        target = torch.arange(count)
+        hits += torch.stack([(scores.argmax(axis) == target).float().mean() for axis in (1, 0)])
+    to_text, to_image = (hits / rounds).tolist()
+    return to_text, to_image

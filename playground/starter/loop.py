@@ -1,0 +1,145 @@
+"""The training loop that all starter image models share: rate, averaging, log, checkpoints; knows no model."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how fast to train; the rate follows the larger of steps done and minutes spent."""
+
+    steps: int
+    minutes: float | None = None
+    rate: float = 1e-3
+    warmup_steps: int = 100
+    weight_decay: float = 0.01
+    ema: float = 0.999
+    clip: float = 1.0
+    log_every: int = 25
+    save_minutes: float = 3.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished training was: optimiser steps, seconds spent, mean loss of the last log interval."""
+
+    steps: int
+    seconds: float
+    loss: float
+
+
+def rate_at(plan: Plan, step: int, progress: float) -> float:
+    """Return the learning rate: linear warm-up, level until 30 % of the way, then a cosine down to 1 %."""
+    warm = min(1.0, (step + 1) / max(1, plan.warmup_steps))
+    turn = min(1.0, max(0.0, (progress - 0.3) / 0.7))
+    return plan.rate * warm * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * turn)))
+
+
+class Averaged:
+    """An exponential moving average of the weights, young averages forgetting faster."""
+
+    def __init__(self, modules: Mapping[str, nn.Module], decay: float) -> None:
+        self.decay = decay
+        self.live = {f"{k}.{n}": p for k, m in modules.items() for n, p in m.named_parameters() if p.requires_grad}
+        self.shadow = {name: value.detach().clone() for name, value in self.live.items()}
+
+    @torch.no_grad()
+    def update(self, step: int) -> None:
+        """Move the average towards the live weights after optimiser step `step`."""
+        weight = 1 - min(self.decay, (1 + step) / (10 + step))
+        torch._foreach_lerp_(list(self.shadow.values()), list(self.live.values()), weight)
+
+    @torch.no_grad()
+    def swap(self) -> None:
+        """Exchange live and averaged weights; a second call undoes the first."""
+        for name, live in self.live.items():
+            kept = live.detach().clone()
+            live.copy_(self.shadow[name])
+            self.shadow[name].copy_(kept)
+
+
+def train_loop(
+    modules: Mapping[str, nn.Module],
+    loss_at: Callable[[int], Tensor],
+    plan: Plan,
+    work: Path,
+    *,
+    resume: bool = False,
+    on_save: Callable[[Outcome], None] | None = None,
+) -> Outcome:
+    """Train `modules` on `loss_at(step)` and leave the averaged weights in them.
+
+    Checkpoints and the loss log (one JSON line each interval) go to `work`; `on_save(outcome so far)` is called
+    with the averaged weights in place at each checkpoint. Raises FloatingPointError when the loss is not finite.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    weights = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(weights, lr=plan.rate, betas=(0.9, 0.99), weight_decay=plan.weight_decay)
+    average = Averaged(modules, plan.ema)
+    step, spent = 0, 0.0
+    checkpoint = work / "checkpoint.pt"
+    if resume and checkpoint.exists():
+        state = torch.load(checkpoint, weights_only=True)
+        for name, module in modules.items():
+            module.load_state_dict(state["modules"][name])
+        optimiser.load_state_dict(state["optimiser"])
+        average.shadow = state["shadow"]
+        step, spent = int(state["step"]), float(state["seconds"])
+
+    def save() -> None:
+        state = {
+            "modules": {name: module.state_dict() for name, module in modules.items()},
+            "optimiser": optimiser.state_dict(),
+            "shadow": average.shadow,
+            "step": step,
+            "seconds": spent,
+        }
+        torch.save(state, checkpoint.with_suffix(".new"))
+        checkpoint.with_suffix(".new").replace(checkpoint)
+        if on_save is not None:
+            average.swap()
+            on_save(Outcome(step, spent, last_mean))
+            average.swap()
+
+    recent: list[float] = []
+    last_mean = math.nan
+    last_save = spent
+    with (work / "loss.jsonl").open("a" if resume else "w") as log:
+        while step < plan.steps and (plan.minutes is None or spent < plan.minutes * 60):
+            began = time.perf_counter()
+            progress = max(step / plan.steps, spent / (plan.minutes * 60) if plan.minutes else 0.0)
+            for group in optimiser.param_groups:
+                group["lr"] = rate_at(plan, step, progress)
+            loss = loss_at(step)
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(weights, plan.clip)
+            optimiser.step()
+            average.update(step)
+            step += 1
+            spent += time.perf_counter() - began
+            recent.append(loss.item())
+            if not math.isfinite(recent[-1]):
+                raise FloatingPointError(f"the loss is {recent[-1]} at step {step}; lower the rate ({plan.rate})")
+            if step % plan.log_every == 0:
+                last_mean = sum(recent) / len(recent)
+                log.write(json.dumps({"step": step, "seconds": round(spent, 1), "loss": round(last_mean, 5)}) + "\n")
+                log.flush()
+                recent = []
+            if spent - last_save > plan.save_minutes * 60:
+                last_save = spent
+                save()
+    if recent:
+        last_mean = sum(recent) / len(recent)
+    save()
+    average.swap()
+    return Outcome(step, spent, last_mean)

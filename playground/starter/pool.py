@@ -1,0 +1,47 @@
+"""A pool of ready scenes, so that training does not wait for rendering; old scenes make way for new ones."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from playground.starter.captions import caption
+from playground.starter.render import render
+from playground.starter.scenes import Scene, scene_at
+
+
+class ScenePool:
+    """Scenes of one training stream with what was made of their pictures; captions are worded anew at each use.
+
+    `make` maps pictures (B, 3, 128, 128) in [0, 1] to what is kept, one row a picture (latents, bytes).
+    """
+
+    def __init__(self, make: Callable[[Tensor], Tensor], *, seed: int, size: int, first: int = 0) -> None:
+        self.make, self.seed, self.next = make, seed, first
+        self.scenes: list[Scene] = []
+        parts = [self._fresh(min(256, size - start)) for start in range(0, size, 256)]
+        self.rows = torch.cat([rows for _, rows in parts])
+        self.scenes = [scene for scenes, _ in parts for scene in scenes]
+        self._oldest = 0
+
+    def _fresh(self, count: int) -> tuple[list[Scene], Tensor]:
+        fresh = [scene_at(self.seed, index) for index in range(self.next, self.next + count)]
+        self.next += count
+        return fresh, self.make(torch.stack([render(scene) for scene in fresh]))
+
+    def refresh(self, count: int) -> None:
+        """Replace the `count` oldest scenes by the next ones of the stream; `count` at most the pool's size."""
+        fresh, rows = self._fresh(count)
+        for offset in range(count):
+            slot = (self._oldest + offset) % len(self.scenes)
+            self.scenes[slot], self.rows[slot] = fresh[offset], rows[offset]
+        self._oldest = (self._oldest + count) % len(self.scenes)
+
+    def batch(self, step: int, count: int) -> tuple[Tensor, list[str]]:
+        """Return `count` rows and their captions, drawn by the seed and the step."""
+        rng = random.Random(f"batch/{self.seed}/{step}")
+        slots = rng.sample(range(len(self.scenes)), count)
+        return self.rows[slots], [caption(self.scenes[slot], rng) for slot in slots]

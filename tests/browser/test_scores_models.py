@@ -1,0 +1,76 @@
+"""Scores and Models: filters, measuring, how a figure came about, loading and unloading."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page, expect
+
+from playground.protocol import LoadRequest, UnloadRequest
+from tests.browser.conftest import App, open_tab
+
+
+def row(page: Page, name: str):  # type: ignore[no-untyped-def]
+    return page.locator("#scores_table tbody tr").filter(has=page.get_by_role("button", name=name, exact=True))
+
+
+def test_unmeasured_figures_are_empty_and_claims_stand_apart(page: Page) -> None:
+    open_tab(page, "Scores")
+    phi = row(page, "Phi-4")
+    expect(phi).to_contain_text("MMLU 84.8 %")
+    assert [cell.strip() for cell in phi.locator("td").all_inner_texts()[-6:]] == [""] * 6
+    phi.get_by_role("button").click()
+    how = page.locator("#scores_how")
+    expect(how).to_contain_text("Published elsewhere, not checked here")
+    expect(how.get_by_role("link", name="https://huggingface.co/microsoft/phi-4")).to_be_visible()
+
+
+def test_filters_and_search_narrow_the_table(page: Page) -> None:
+    open_tab(page, "Scores")
+    expect(row(page, "Starter Phi")).to_be_visible()
+    page.locator("#scores_kind").get_by_label("Image").check()
+    expect(row(page, "Starter Phi")).to_have_count(0)
+    expect(row(page, "Starter SD")).to_be_visible()
+    page.locator("#scores_search input, #scores_search textarea").fill("flux")
+    expect(page.locator("#scores_table tbody tr")).to_have_count(1)
+    page.locator("#scores_measured input").check()
+    expect(page.locator("#scores_table")).to_contain_text("No model fits")
+
+
+def test_measuring_fills_the_row_and_says_how(app: App, page: Page) -> None:
+    open_tab(page, "Scores")
+    expect(row(page, "Starter Phi")).to_be_visible()
+    page.click("#scores_run")
+    expect(page.locator("#scores_progress")).to_contain_text("Starter Phi:")
+    expect(page.locator("#scores_progress")).to_contain_text("figures of Starter Phi are in the table", timeout=60_000)
+    expect(row(page, "Starter Phi")).to_contain_text("tok/s")
+    expect(page.locator("#scores_how")).to_contain_text("chat.ttft@1")
+    expect(page.locator("#scores_run")).to_be_enabled()
+    page.reload()
+    page.wait_for_selector("#chat_send")
+    open_tab(page, "Scores")
+    expect(row(page, "Starter Phi")).to_contain_text("tok/s")
+
+
+def test_a_model_is_loaded_and_unloaded(app: App, page: Page) -> None:
+    open_tab(page, "Models")
+    card = page.locator("#model-starter-clip")
+    if card.get_by_role("button", name="Unload").count():
+        card.get_by_role("button", name="Unload").click()
+    card.get_by_role("button", name="Load", exact=True).click()
+    expect(page.locator("#models_progress")).to_contain_text("Starter CLIP is ready.")
+    expect(card).to_contain_text("ready")
+    expect(page.locator("#models_memory")).to_contain_text("Starter CLIP")
+    expect(page.locator("#models_memory")).to_contain_text("of 1.0 GiB in use")
+    card.get_by_role("button", name="Unload").click()
+    expect(card).to_contain_text("not loaded")
+    assert LoadRequest in map(type, app.engine.requests)
+    assert UnloadRequest in map(type, app.engine.requests)
+
+
+def test_an_unavailable_model_says_why(page: Page) -> None:
+    open_tab(page, "Models")
+    page.locator("#models_cards summary").click()
+    card = page.locator("#model-phi-4")
+    expect(card).to_contain_text("Its weights are not on this machine.")
+    expect(card.get_by_role("button")).to_have_count(0)
+    page.wait_for_timeout(5000)  # two refreshes
+    expect(card).to_be_visible()

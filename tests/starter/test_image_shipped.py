@@ -1,0 +1,195 @@
+"""The image models in assets/starter: they load offline, stay small, and paint and read what they should."""
+
+import json
+from functools import cache
+
+import pytest
+import torch
+
+from playground.starter.captions import plain_caption
+from playground.starter.clip import load_clip, normalised, retrieval
+from playground.starter.evaluate import Settings, judge, load_pipeline, paint, seen_singles
+from playground.starter.export import folder_bytes
+from playground.starter.reader import read
+from playground.starter.recipes import ASSETS, TEACHER
+from playground.starter.render import render
+from playground.starter.scenes import SHAPES, held_out_at, place_single
+
+MEGABYTE = 1_000_000
+DIFFUSION = ("starter-sd", "starter-sd-small")
+LIMITS = {"starter-sd": 20, "starter-sd-small": 8, "starter-clip": 3}
+RED_CIRCLE = "a red circle on a white background"
+
+
+@cache
+def pipeline(name):
+    torch.set_num_threads(1)
+    return load_pipeline(ASSETS / name)
+
+
+def parameters(name):
+    pipe = pipeline(name)
+    return sum(weight.numel() for part in (pipe.unet, pipe.vae, pipe.text_encoder) for weight in part.parameters())
+
+
+@pytest.mark.parametrize(("name", "limit"), LIMITS.items())
+def test_files_are_small_readable_safetensors(name, limit):
+    folder = ASSETS / name
+    assert 0 < folder_bytes(folder) <= limit * MEGABYTE
+    for file in folder.rglob("*"):
+        if file.is_file():
+            assert file.stat().st_size < 9 * MEGABYTE, file
+            assert file.suffix in (".safetensors", ".json", ".txt", ".md"), file
+            assert file.stat().st_mode & 0o044 == 0o044, file
+
+
+def test_the_small_one_has_under_half_the_parameters():
+    assert parameters("starter-sd-small") < parameters(TEACHER) / 2
+
+
+@pytest.mark.parametrize("name", DIFFUSION)
+def test_a_plain_load_gives_one_dtype_and_no_safety_checker(name):
+    from diffusers import StableDiffusionPipeline
+
+    pipe = StableDiffusionPipeline.from_pretrained(ASSETS / name)
+    assert {pipe.unet.dtype, pipe.vae.dtype, pipe.text_encoder.dtype} == {torch.float32}
+    assert pipe.safety_checker is None
+    assert pipe.tokenizer.model_max_length == 77
+    assert pipe.scheduler.config.prediction_type == "v_prediction"
+
+
+@pytest.mark.parametrize("name", DIFFUSION)
+def test_it_paints_a_red_circle_on_white(name):
+    picture = paint(pipeline(name), [RED_CIRCLE], Settings())[0]
+    red, green, blue = picture[:, 60:68, 60:68].mean((1, 2)).tolist()
+    assert red > 0.6
+    assert max(green, blue) < 0.4
+    assert picture[:, :8, :8].mean((1, 2)).min() > 0.85
+
+
+@pytest.mark.parametrize("name", DIFFUSION)
+def test_the_seed_decides_the_picture(name):
+    first, second = paint(pipeline(name), [RED_CIRCLE] * 2, Settings(steps=4))
+    assert torch.allclose(first, paint(pipeline(name), [RED_CIRCLE], Settings(steps=4))[0], atol=0.02)
+    assert not torch.allclose(first, second, atol=0.02)
+
+
+def test_most_backgrounds_and_colours_are_right():
+    scenes = seen_singles(12, seed=77)
+    shares = judge(paint(pipeline(TEACHER), [plain_caption(scene) for scene in scenes], Settings()), scenes)
+    assert shares.both >= 0.6
+
+
+@pytest.mark.parametrize(
+    ("sampler", "options"),
+    [
+        ("EulerDiscreteScheduler", {}),
+        ("EulerAncestralDiscreteScheduler", {}),
+        ("DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": False}),
+        ("DPMSolverMultistepScheduler", {"use_karras_sigmas": True}),
+    ],
+)
+def test_other_samplers_paint_it_as_well(sampler, options):
+    import diffusers
+
+    pipe = pipeline(TEACHER)
+    kept = pipe.scheduler
+    try:
+        pipe.scheduler = getattr(diffusers, sampler).from_config(kept.config, **options)
+        reading = read(paint(pipe, [RED_CIRCLE], Settings())[0])
+    finally:
+        pipe.scheduler = kept
+    assert (reading.background, reading.colour) == ("white", "red")
+
+
+def pil(picture):
+    from PIL import Image
+
+    return Image.fromarray((picture.permute(1, 2, 0) * 255).round().byte().numpy())
+
+
+def blue_square():
+    import random
+
+    return render(place_single(random.Random(0), "blue", "square", "white", "center", "medium"))
+
+
+def test_image_to_image_recolours_and_keeps_the_place():
+    from diffusers import StableDiffusionImg2ImgPipeline
+
+    pipe = StableDiffusionImg2ImgPipeline(**pipeline(TEACHER).components, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    output = pipe(
+        prompt="a red square on a white background",
+        image=pil(blue_square()),
+        strength=0.9,
+        num_inference_steps=20,
+        guidance_scale=4.0,
+        generator=torch.Generator().manual_seed(0),
+        output_type="pt",
+    )
+    reading = read(output.images[0])
+    assert output.images.shape == (1, 3, 128, 128)
+    assert (reading.background, reading.colour) == ("white", "red")
+
+
+def test_inpainting_repaints_the_mask_and_keeps_the_rest():
+    from diffusers import StableDiffusionInpaintPipeline
+
+    mask = torch.zeros(3, 128, 128)
+    mask[:, 24:104, 24:104] = 1
+    pipe = StableDiffusionInpaintPipeline(**pipeline(TEACHER).components, requires_safety_checker=False)
+    pipe.set_progress_bar_config(disable=True)
+    output = pipe(
+        prompt=RED_CIRCLE,
+        image=pil(blue_square()),
+        mask_image=pil(mask),
+        height=128,
+        width=128,
+        strength=1.0,
+        num_inference_steps=20,
+        guidance_scale=4.0,
+        generator=torch.Generator().manual_seed(0),
+        output_type="pt",
+    )
+    picture = output.images[0]
+    assert read(picture).colour == "red"
+    assert picture[:, :12, :12].mean() > 0.85
+
+
+@torch.no_grad()
+def test_clip_tells_shapes_apart_that_it_never_saw_on_this_ground():
+    model, processor = load_clip(ASSETS / "starter-clip")
+    right = 0
+    for index in range(30):
+        scene = held_out_at(5, index)
+        item = scene.items[0]
+        words = processor(text=[f"a {item.colour} {shape} on a {scene.background} background" for shape in SHAPES])
+        scores = model(**words, pixel_values=normalised(render(scene)[None])).logits_per_image[0]
+        right += SHAPES[int(scores.argmax())] == item.shape
+    assert right >= 20
+
+
+def test_clip_finds_the_caption_among_a_hundred():
+    model, processor = load_clip(ASSETS / "starter-clip")
+    to_text, to_image = retrieval(model, processor.tokenizer, rounds=1)
+    assert min(to_text, to_image) > 0.5
+
+
+def test_clip_reads_pictures_through_its_processor_as_in_training():
+    _, processor = load_clip(ASSETS / "starter-clip")
+    picture = blue_square()
+    pixels = processor(images=[pil(picture)])["pixel_values"]
+    assert pixels.shape == (1, 3, 128, 128)
+    assert torch.allclose(pixels[0], normalised(picture[None])[0], atol=0.02)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_the_card_states_the_measured_figures_and_the_licence(name):
+    card = (ASSETS / name / "README.md").read_text()
+    training = json.loads((ASSETS / name / "training.json").read_text())
+    quality = json.loads((ASSETS / name / "quality.json").read_text())
+    assert "license: apache-2.0" in card
+    assert f"{sum(training['parameters'].values()):,}" in card
+    key = "image_to_text_of_100" if name == "starter-clip" else "vae_db"
+    assert (f"{quality[key]:.1%}" if name == "starter-clip" else f"{quality[key]} dB") in card
