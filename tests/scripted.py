@@ -51,6 +51,9 @@ class ScriptedEngine:
 
     async def submit(self, request: Request, cancel: CancelToken) -> AsyncIterator[Event]:
         self.requests.append(request)
+        if request.model not in self._catalog:
+            yield Failed(f"There is no model {request.model!r}.", "Choose another.", "UnknownModel")
+            return
         self._running += 1
         try:
             played = isinstance(request, ChatRequest | ImageRequest)

@@ -54,7 +54,7 @@ prompts for pictures of coloured shapes, a few facts, and saying that it does no
 sentences and unknown subjects was kept out of training, by hash.
 
 ## Recipe
-Muon for the matrices in the blocks, AdamW for the rest, about 4,096 tokens a step, bfloat16 autocast, loss on answers
+Muon for the matrices in the blocks, AdamW for the rest, about 2,048 tokens a step, bfloat16 autocast, loss on answers
 only. {training}
 `python -m playground.starter train {name}` makes it anew from nothing; `--minutes` says how long.
 

@@ -79,7 +79,7 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path
         pad_token_id=tokenizer.pad_token_id,
         bos_token_id=tokenizer.bos_token_id,
         do_sample=True,
-        temperature=0.3,
+        temperature=0.2,
         top_p=0.9,
         max_new_tokens=256,
     )

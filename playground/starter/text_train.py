@@ -134,7 +134,7 @@ def train(
     model = build_model(name, tokenizer)
     optims = optimizers(model)
     bases = [optim.param_groups[0]["lr"] for optim in optims]
-    progress = Progress(started_from=start.name if start else "")
+    progress = Progress(started_from="starter-phi" if start else "")
     if start is not None:
         model.load_state_dict(_starting_weights(name, start))
     if resume and checkpoint.exists():

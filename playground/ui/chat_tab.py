@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from playground.protocol import State
+from playground.ui.chat_layout import build_column, placeholder, settings_fold
 from playground.ui.chat_run import ChatForm, run_column
 from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
-from playground.ui.remember import Remember, between, flag, one_of, owner_in, text
+from playground.ui.remember import Remember, one_of, owner_in, text
 from playground.ui.running import Running
 from playground.ui.turns import History, without_last
 
@@ -24,39 +24,23 @@ EXAMPLES = (
     "Hello! Who are you?",
     "There were 9 apples. 4 are gone. How many apples are left?",
 )
-EMPTY = "**Nothing said yet**\n\nYour message goes to every column at once. Each model answers at its own pace."
-LATEX = [
-    {"left": "$$", "right": "$$", "display": True},
-    {"left": "\\(", "right": "\\)", "display": False},
-    {"left": "\\[", "right": "\\]", "display": True},
-]
 # The message leaves the box before the columns start, so that no column reads it twice and the next can be typed.
 TAKE = "(message) => message.trim() ? [message, ''] : [message, message]"
 
+QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 UNCHANGED = tuple(gr.skip() for _ in range(5))
-
-
-@dataclass(frozen=True)
-class Column:
-    """The components of one column."""
-
-    box: gr.Column
-    model: gr.Dropdown
-    stop: gr.Button
-    log: gr.Chatbot
-    figures: gr.HTML
 
 
 def build_chat(context: AppContext, running: Running, remember: Remember) -> list[gr.Dropdown]:
     """Adds the tab's contents; returns the model dropdowns, whose choices are labelled once states are known."""
     cards = context.catalog.of_kind("chat")
-    choices = [(card.name, card.id) for card in cards]
     ids = [card.id for card in cards]
-    first = [i for i in FIRST if i in ids] or ids[:2]
+    first = [card for card in cards if card.id in FIRST] or cards[:2]
+    start = [*first, *first, *first, *first] if len(first) < MOST_COLUMNS else first
     shown = gr.Number(min(2, max(1, len(first))), visible=False, elem_id="chat_columns")
 
     with gr.Row(elem_id="chat_row"):
-        columns = [_column(i, choices, (first * MOST_COLUMNS + ids)[i] if ids else None) for i in range(MOST_COLUMNS)]
+        columns = [build_column(i, cards, start[i] if start else None) for i in range(MOST_COLUMNS)]
 
     with gr.Column(elem_id="chat_composer"):
         with gr.Row(elem_id="chat_input_row", equal_height=True):
@@ -89,7 +73,7 @@ def build_chat(context: AppContext, running: Running, remember: Remember) -> lis
             add = gr.Button("+ model", size="sm", elem_id="chat_add", min_width=40)
             remove = gr.Button("− model", size="sm", elem_id="chat_remove", min_width=40)
     pending = gr.Textbox(visible=False, elem_id="chat_pending")
-    settings = _settings(remember)
+    settings = settings_fold(remember)
 
     remember.keep("chat.columns", shown, one_of(range(1, MOST_COLUMNS + 1)))
     remember.keep("chat.message", box, text)
@@ -158,17 +142,22 @@ def build_chat(context: AppContext, running: Running, remember: Remember) -> lis
 
     taken = gr.on([send.click, box.submit], fn=None, js=TAKE, inputs=box, outputs=[pending, box])
     starts = [taken, *(e.click(fn=None, js=f"() => {EXAMPLES[k]!r}", outputs=pending) for k, e in enumerate(examples))]
+
+    def greet(model: str | None) -> Any:
+        return gr.update(placeholder=placeholder(context.catalog[model] if model else None))
+
     for i, column in enumerate(columns):
-        for start in starts:
-            wire(start.then, i, retry=False)
+        for begun in starts:
+            wire(begun.then, i, retry=False)
         wire(again.click, i, retry=True)
         wire(column.log.retry, i, retry=True)
 
         def stop_one(request: gr.Request, place: str = f"chat-{i}") -> None:
             running.stop(str(request.session_hash), place)
 
-        column.log.clear(lambda: "", None, column.figures, queue=False, show_progress="hidden", api_visibility="private")
-        column.stop.click(stop_one, queue=False, show_progress="hidden", api_visibility="private")
+        column.model.change(greet, column.model, column.log, **QUICK)
+        column.log.clear(lambda: "", None, column.figures, **QUICK)
+        column.stop.click(stop_one, **QUICK)
 
     def stop_all(request: gr.Request) -> None:
         running.stop(str(request.session_hash), "chat-")
@@ -191,120 +180,12 @@ def build_chat(context: AppContext, running: Running, remember: Remember) -> lis
         return changed
 
     logs, lines, boxes = [c.log for c in columns], [c.figures for c in columns], [c.box for c in columns]
-    quick: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-    stop.click(stop_all, **quick)
-    undo.click(take_back, logs, [box, *logs, *lines], **quick)
-    clear.click(wipe, None, [*logs, *lines], **quick)
-    add.click(change(1), shown, [shown, *boxes], **quick)
-    remove.click(change(-1), shown, [shown, *boxes], **quick)
+    stop.click(stop_all, **QUICK)
+    undo.click(take_back, logs, [box, *logs, *lines], **QUICK)
+    clear.click(wipe, None, [*logs, *lines], **QUICK)
+    add.click(change(1), shown, [shown, *boxes], **QUICK)
+    remove.click(change(-1), shown, [shown, *boxes], **QUICK)
     return [column.model for column in columns]
-
-
-def _column(i: int, choices: list[tuple[str, str]], model: str | None) -> Column:
-    with gr.Column(visible=i < 2, min_width=300, elem_id=f"chat_column_{i}", elem_classes="pg-column") as box:
-        with gr.Row(elem_classes="pg-column-head", equal_height=True):
-            pick = gr.Dropdown(
-                choices,
-                value=model,
-                label=f"Model of column {i + 1}",
-                show_label=False,
-                container=False,
-                elem_id=f"chat_model_{i}",
-                scale=5,
-                min_width=160,
-            )
-            stop = gr.Button(
-                "Stop",
-                size="sm",
-                elem_id=f"chat_stop_{i}",
-                scale=0,
-                min_width=64,
-                interactive=False,
-                elem_classes="pg-quiet-button",
-            )
-        log = gr.Chatbot(
-            label=f"Conversation in column {i + 1}",
-            show_label=False,
-            elem_id=f"chat_log_{i}",
-            height="52vh",
-            placeholder=EMPTY,
-            buttons=["copy"],
-            feedback_options=None,
-            allow_tags=False,
-            latex_delimiters=LATEX,
-            layout="bubble",
-        )
-        figures = gr.HTML("", elem_id=f"chat_figures_{i}", elem_classes="pg-under")
-    return Column(box, pick, stop, log, figures)
-
-
-def _settings(remember: Remember) -> list[Any]:
-    """The settings fold; the order is that of the runner's parameters."""
-    with gr.Accordion("Settings", open=False, elem_id="chat_settings"):
-        system = gr.Textbox(
-            "",
-            label="System prompt",
-            info="Instructions that stand before every conversation.",
-            lines=2,
-            max_length=8000,
-            elem_id="chat_system",
-        )
-        own = gr.Checkbox(
-            True,
-            label="Each model's own settings",
-            info="Off: the sliders below hold for all columns.",
-            elem_id="chat_own",
-        )
-        with gr.Row():
-            temperature = gr.Slider(
-                0,
-                2,
-                0.7,
-                step=0.05,
-                label="Temperature",
-                info="0 always takes the likeliest word.",
-                elem_id="chat_temperature",
-                interactive=False,
-            )
-            top_p = gr.Slider(
-                0.05,
-                1,
-                0.95,
-                step=0.05,
-                label="Top p",
-                info="Only words within this share of probability.",
-                elem_id="chat_top_p",
-                interactive=False,
-            )
-            length = gr.Slider(
-                16,
-                4096,
-                512,
-                step=16,
-                label="Max new tokens",
-                info="Where an answer is cut at the latest.",
-                elem_id="chat_max_new_tokens",
-                interactive=False,
-            )
-            seed = gr.Number(
-                None,
-                label="Seed",
-                info="The same seed gives the same answer. Empty: a fresh one.",
-                precision=0,
-                minimum=0,
-                maximum=2**31 - 1,
-                elem_id="chat_seed",
-            )
-    sliders = [temperature, top_p, length]
-    lock = "(own) => [0, 1, 2].map(() => ({__type__: 'update', interactive: !own}))"
-    own.change(fn=None, js=lock, inputs=own, outputs=sliders)
-    remember.keep("chat.system", system, text)
-    remember.keep("chat.own", own, flag)
-    remember.keep("chat.temperature", temperature, between(0, 2))
-    remember.keep("chat.top_p", top_p, between(0.05, 1))
-    remember.keep("chat.max_new_tokens", length, between(16, 4096))
-    remember.keep("chat.seed", seed, between(0, 2**31 - 1, empty=True))
-    return [system, own, temperature, top_p, length, seed]
 
 
 def _visible(count: float) -> list[Any]:

@@ -14,7 +14,7 @@ REFRESH_S = 3.0
 PRESSED = "element.addEventListener('click', (e) => { if (e.target.closest('button')) trigger('click'); });"
 
 
-def build_header(context: AppContext) -> gr.HTML:
+def build_header(context: AppContext, page: gr.Blocks) -> gr.HTML:
     """Adds the header line; returns the chips, whose click opens the Models tab."""
     with gr.Row(elem_id="header", equal_height=True):
         gr.HTML(
@@ -35,8 +35,14 @@ def build_header(context: AppContext) -> gr.HTML:
         return chip_row(await context.engine.health())
 
     timer = gr.Timer(REFRESH_S)
-    timer.tick(
-        refresh, outputs=chips, queue=False, show_progress="hidden", api_visibility="private", trigger_mode="once"
+    gr.on(
+        [page.load, timer.tick],
+        refresh,
+        outputs=chips,
+        queue=False,
+        show_progress="hidden",
+        api_visibility="private",
+        trigger_mode="once",
     )
     return chips
 

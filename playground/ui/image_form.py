@@ -75,7 +75,7 @@ def sampling_fold(prefix: str, remember: Remember) -> Sampling:
                 interactive=False,
                 min_width=120,
             )
-    parts = [steps, guidance, sampler, schedule]
+    parts: list[Any] = [steps, guidance, sampler, schedule]
     lock = "(own) => [0, 1, 2, 3].map(() => ({__type__: 'update', interactive: !own}))"
     own.change(fn=None, js=lock, inputs=own, outputs=parts)
 
@@ -89,7 +89,7 @@ def sampling_fold(prefix: str, remember: Remember) -> Sampling:
     remember.keep(f"{prefix}.guidance", guidance, between(0, 30))
     remember.keep(f"{prefix}.sampler", sampler, one_of(names))
     remember.keep(f"{prefix}.schedule", schedule, one_of(every))
-    return Sampling(own, *parts)
+    return Sampling(own, steps, guidance, sampler, schedule)
 
 
 def sampled(own: bool, steps: int, guidance: float, sampler: str, schedule: str) -> dict[str, Any]:
@@ -149,7 +149,7 @@ def size_choices(catalog: Catalog) -> list[tuple[str, str]]:
     return choices
 
 
-def sized(choice: str) -> dict[str, int]:
+def sized(choice: str) -> dict[str, Any]:
     """Width and height of a size choice; none for the model's own."""
     if choice == OWN_SIZE:
         return {}

@@ -95,7 +95,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
                 stop = gr.Button("Stop", elem_id="image_stop", elem_classes="pg-stop", interactive=False, min_width=80)
         with gr.Column(scale=7, min_width=300, elem_classes="pg-results"):
             status = gr.HTML(NOTHING, elem_id="image_status")
-            gallery = _gallery("image_gallery", "Pictures of this run", visible=False)
+            gallery = _gallery("image_gallery", "Pictures of this run", visible=False, height=440)
             chosen, inpaint_this = _details()
     rows = gr.State([])
     past_rows = gr.State([])
@@ -219,13 +219,13 @@ def _choose(pictures: list[Picture], event: gr.SelectData) -> Any:
     return picture, gr.update(visible=True), picture.parameters, gr.update(value=picture.path)
 
 
-def _gallery(elem_id: str, label: str, visible: bool, columns: int = 3) -> gr.Gallery:
+def _gallery(elem_id: str, label: str, visible: bool, columns: int = 3, height: int | str = "auto") -> gr.Gallery:
     return gr.Gallery(
         label=label,
         show_label=False,
         elem_id=elem_id,
         columns=columns,
-        height="auto",
+        height=height,
         fit_columns=False,
         object_fit="contain",
         format="png",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -27,6 +28,7 @@ EXAMPLE = ASSETS / "examples" / "red-circle.png"
 EXAMPLE_MASK = ASSETS / "examples" / "red-circle-mask.png"
 EXAMPLE_PROMPT = "a blue star on a white background"
 NOTHING = empty("No result yet", "Mark a part of the picture, say what should be there, and press Inpaint.")
+NO_MODEL = Failed("No model is chosen.", "Choose one under Model.", "InvalidRequest")
 WAIT_FOR_CANVAS = "() => window.playgroundCanvas('inpaint_editor')"
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 SETTLED: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
@@ -201,6 +203,9 @@ def build_inpaint(context: AppContext, running: Running, remember: Remember) -> 
     ) -> AsyncIterator[Any]:
         session = str(request.session_hash)
         skip = gr.skip()
+        if not model:
+            yield problem(NO_MODEL), gr.update(visible=False), skip, skip, skip, skip
+            return
         try:
             picture, white = await asyncio.to_thread(picture_and_mask, drawn, mask, size)
         except PlaygroundError as error:
@@ -265,7 +270,9 @@ def build_inpaint(context: AppContext, running: Running, remember: Remember) -> 
         return value, Image.open(EXAMPLE_MASK).convert("L"), size, EXAMPLE_PROMPT, gr.update(open=True)
 
     stop.click(stop_run, **QUICK)
-    example.click(fn=None, js=WAIT_FOR_CANVAS).then(show_example, None, [editor, upload, expected, prompt, fold], **QUICK)
+    example.click(fn=None, js=WAIT_FOR_CANVAS).then(
+        show_example, None, [editor, upload, expected, prompt, fold], **QUICK
+    )
     gr.on([editor.upload, editor.clear], lambda: None, None, expected, **QUICK)
     inpaint = Inpaint(model, editor, upload, expected)
     inpaint.receive(onward.click(fn=None, js="() => window.scrollTo({top: 0})"), made)
@@ -279,8 +286,6 @@ def verdict(picture: Picture, stats: ImageStats | None) -> str:
         parts.append("Outside the mask: identical" if stats.outside_identical else "Outside the mask: changed")
     if stats is not None and stats.load_s >= 0.1:
         parts.append(f"loaded in {seconds(stats.load_s)}")
-    from html import escape
-
     good = stats is not None and stats.outside_identical
     first, *rest = parts
     chips = "".join(

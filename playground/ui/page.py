@@ -31,7 +31,7 @@ def build(context: AppContext) -> gr.Blocks:
     running = Running()
     with gr.Blocks(title="Playground", analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as page:
         remember = Remember(context.settings)
-        chips = build_header(context)
+        chips = build_header(context, page)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Chat", id="chat", elem_id="tab_chat"):
                 chat_models = build_chat(context, running, remember)

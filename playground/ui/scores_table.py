@@ -130,7 +130,7 @@ def how_html(row: Row | None, explain: Any) -> str:
         lines = "".join(f"<dt>{label}: <b>{escape(v)}</b></dt><dd>{escape(text)}</dd>" for label, v, text in measured)
         parts.append(f"<h4>Measured here</h4><dl>{lines}</dl>")
     else:
-        parts.append("<p>Nothing was measured here yet. Choose the model above and press Measure.</p>")
+        parts.append("<p>Nothing was measured here yet: press Measure.</p>")
     if row["published"]:
         lines = "".join(
             f"<dt>{escape(p['name'])}: <b>{p['value']:g}{escape(_unit(p['unit']))}</b></dt>"

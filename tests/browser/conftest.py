@@ -85,9 +85,14 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture
-def visit(app: App, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Opens the page in a fresh browser profile; fails on any error in the console or request to another machine."""
-    problems: list[str] = []
+def problems() -> list[str]:
+    """Errors in the console and requests to other machines; a test that provokes one clears it."""
+    return []
+
+
+@pytest.fixture
+def visit(app: App, browser: Browser, problems: list[str]) -> Iterator[Callable[..., Page]]:
+    """Opens the page in a fresh browser profile; fails on any problem."""
     contexts = []
 
     def opened(viewport: dict[str, int] = WIDE, query: str = "") -> Page:

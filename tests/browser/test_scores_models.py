@@ -56,7 +56,7 @@ def test_a_model_is_loaded_and_unloaded(app: App, page: Page) -> None:
     if card.get_by_role("button", name="Unload").count():
         card.get_by_role("button", name="Unload").click()
     card.get_by_role("button", name="Load", exact=True).click()
-    expect(page.locator("#models_progress")).to_contain_text("Starter CLIP is ready.")
+    expect(page.locator("#models_progress").get_by_text("Starter CLIP is ready.")).to_be_visible()
     expect(card).to_contain_text("ready")
     expect(page.locator("#models_memory")).to_contain_text("Starter CLIP")
     expect(page.locator("#models_memory")).to_contain_text("of 1.0 GiB in use")
