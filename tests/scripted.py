@@ -47,14 +47,14 @@ class ScriptedEngine:
         self.plays = dict(plays or {})
         self._catalog = catalog
         self._loaded: dict[str, float] = {}
-        self._running = 0
+        self.busy = 0
 
     async def submit(self, request: Request, cancel: CancelToken) -> AsyncIterator[Event]:
         self.requests.append(request)
         if request.model not in self._catalog:
             yield Failed(f"There is no model {request.model!r}.", "Choose another.", "UnknownModel")
             return
-        self._running += 1
+        self.busy += 1
         try:
             played = isinstance(request, ChatRequest | ImageRequest)
             play = self.plays.get(request.model, default_play) if played else default_play
@@ -70,7 +70,7 @@ class ScriptedEngine:
                 if isinstance(event, Done | Failed):
                     return
         finally:
-            self._running -= 1
+            self.busy -= 1
 
     async def models(self) -> list[ModelState]:
         return [self._state(card.id) for card in self._catalog]
@@ -84,7 +84,7 @@ class ScriptedEngine:
             dtype="bfloat16",
             budget_bytes=1024 * MIB,
             used_bytes=used,
-            running=self._running,
+            running=self.busy,
         )
 
     def _after(self, request: Request) -> None:

@@ -35,12 +35,10 @@ def engine_and_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.Te
             card = ModelCard(
                 id="remote", name="Remote", kind="chat", source="m", licence="-", backend="openai", base_url=server.url
             )
-            remote = OpenAIEngine(Catalog({"remote": card}), settings)
             cards = Catalog({"remote": card})
-            yield (
-                (remote if request.param == "openai" else Router(cards, {"openai": remote, "local": remote})),
-                "remote",
-            )
+            remote = OpenAIEngine(cards, settings)
+            router = Router(cards, {"openai": remote, "local": remote})
+            yield (remote if request.param == "openai" else router), "remote"
     else:
         plays = {"starter-phi": answer(NUMBERS, every=0.005)}
         yield ScriptedEngine(catalog, plays), "starter-phi"

@@ -66,21 +66,35 @@ def _clip_lines(quality: Mapping[str, Any]) -> list[str]:
     return [f"Measured {quality['date']}, float32, torch {quality['torch']}.", "", *_table(rows)]
 
 
+def _unlearned(kind: str, quality: Mapping[str, Any]) -> str:
+    """Say in words which figures are so low that the thing counts as not learned."""
+    if kind == "clip":
+        weak = [("shapes", quality["held_out_shape_of_10"])]
+    else:
+        shares = quality["shares"]
+        weak = [("shapes", shares["seen"]["shape"]), ("places away from the centre", shares["placed"]["place"])]
+    names = [f"{name} ({share:.0%} right)" for name, share in weak if share < 0.5]
+    return f"Not learned yet in this short training: {' and '.join(names)}. " if names else ""
+
+
 def write_card(name: str, folder: Path) -> None:
     """Write README.md into a model folder; raises FileNotFoundError before training and measuring were done."""
     training = json.loads((folder / "training.json").read_text())
     quality = json.loads((folder / "quality.json").read_text())
     kind = "clip" if name == "starter-clip" else "diffusion"
     recipe = (
-        "Symmetric contrastive loss, batches of 128, slight blur and noise on the pictures, AdamW, bfloat16 autocast, "
-        "averaged weights."
+        "Symmetric contrastive loss, batches of 128 in pairs that differ in one shape or colour, slight blur and noise "
+        "on the pictures, AdamW, bfloat16 autocast, averaged weights."
         if kind == "clip"
         else f"AutoencoderKL (factor 8, 4 channels, L1 + 2 MSE + small KL); UNet and text encoder trained together "
         f"from scratch with v-prediction on Stable Diffusion's noise schedule, pure noise from timestep 980 on, 10 % "
-        f"empty captions, batches of {training['batch']}, AdamW, bfloat16 autocast on CPU, averaged weights."
+        f"empty captions, batches of {training['batch']}, Muon for matrices and AdamW for the rest, bfloat16 autocast "
+        f"on CPU, averaged weights."
     )
     if name == "starter-sd-small":
         recipe += " The autoencoder is starter-sd's; the text encoder starts from starter-sd's and is trained on."
+    if "history" in training:
+        recipe += f" This run: {training['history']}."
     measured = _clip_lines(quality) if kind == "clip" else _diffusion_lines(quality)
     lines = [
         "---",
@@ -102,7 +116,7 @@ def write_card(name: str, folder: Path) -> None:
         "## Figures",
         *measured,
         "## Limits",
-        _LIMITS[kind],
+        _unlearned(kind, quality) + _LIMITS[kind],
         "",
         "## Licence",
         "Apache-2.0.",

@@ -114,7 +114,7 @@ def train_clip(
 
     @cache
     def pool() -> ScenePool:
-        return ScenePool(lambda x: (x * 255).round().byte(), seed=CLIP_SEED, size=pool_size)
+        return ScenePool(lambda x: (x * 255).round().byte(), seed=CLIP_SEED, size=pool_size, twins=True)
 
     def loss_at(step: int) -> Tensor:
         pool().refresh(refresh)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from playground.starter.loop import Outcome, Plan, train_loop
 from playground.starter.pool import ScenePool
+from playground.starter.scenes import WORLD, World
 from playground.starter.vae import encode_latents
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ def train_diffusion(
     plan: Plan,
     work: Path,
     *,
+    world: World = WORLD,
     batch: int = 32,
     pool_size: int = 3000,
     refresh: int = 3,
@@ -175,6 +177,7 @@ def train_diffusion(
                     seed=DIFFUSION_SEED,
                     size=pool_size,
                     first=step * refresh,
+                    world=world,
                 )
             )
         pool = pools[0]

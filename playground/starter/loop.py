@@ -12,6 +12,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from playground.starter.muon import optimisers_for
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -26,6 +28,7 @@ class Plan:
     clip: float = 1.0
     log_every: int = 25
     save_minutes: float = 3.0
+    muon: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,25 +86,28 @@ def train_loop(
     """
     work.mkdir(parents=True, exist_ok=True)
     weights = [p for m in modules.values() for p in m.parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(weights, lr=plan.rate, betas=(0.9, 0.99), weight_decay=plan.weight_decay)
+    optimisers = optimisers_for(modules.values(), plan.rate, plan.weight_decay, muon=plan.muon)
     average = Averaged(modules, plan.ema)
-    step, spent = 0, 0.0
+    step, spent, last_mean = 0, 0.0, math.nan
+    recent: list[float] = []
     checkpoint = work / "checkpoint.pt"
     if resume and checkpoint.exists():
         state = torch.load(checkpoint, weights_only=True)
         for name, module in modules.items():
             module.load_state_dict(state["modules"][name])
-        optimiser.load_state_dict(state["optimiser"])
+        for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(kept)
         average.shadow = state["shadow"]
-        step, spent = int(state["step"]), float(state["seconds"])
+        step, spent, last_mean = int(state["step"]), float(state["seconds"]), float(state["loss"])
 
     def save() -> None:
         state = {
             "modules": {name: module.state_dict() for name, module in modules.items()},
-            "optimiser": optimiser.state_dict(),
+            "optimisers": [optimiser.state_dict() for optimiser in optimisers],
             "shadow": average.shadow,
             "step": step,
             "seconds": spent,
+            "loss": last_mean,
         }
         torch.save(state, checkpoint.with_suffix(".new"))
         checkpoint.with_suffix(".new").replace(checkpoint)
@@ -110,20 +116,20 @@ def train_loop(
             on_save(Outcome(step, spent, last_mean))
             average.swap()
 
-    recent: list[float] = []
-    last_mean = math.nan
     last_save = spent
     with (work / "loss.jsonl").open("a" if resume else "w") as log:
         while step < plan.steps and (plan.minutes is None or spent < plan.minutes * 60):
             began = time.perf_counter()
             progress = max(step / plan.steps, spent / (plan.minutes * 60) if plan.minutes else 0.0)
-            for group in optimiser.param_groups:
-                group["lr"] = rate_at(plan, step, progress)
+            for optimiser in optimisers:
+                optimiser.zero_grad(set_to_none=True)
+                for group in optimiser.param_groups:
+                    group["lr"] = rate_at(plan, step, progress)
             loss = loss_at(step)
-            optimiser.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(weights, plan.clip)
-            optimiser.step()
+            for optimiser in optimisers:
+                optimiser.step()
             average.update(step)
             step += 1
             spent += time.perf_counter() - began

@@ -10,17 +10,30 @@ from torch import Tensor
 
 from playground.starter.captions import caption
 from playground.starter.render import render
-from playground.starter.scenes import Scene, scene_at
+from playground.starter.scenes import WORLD, Scene, World, scene_at, twin_of
 
 
 class ScenePool:
     """Scenes of one training stream with what was made of their pictures; captions are worded anew at each use.
 
-    `make` maps pictures (B, 3, 128, 128) in [0, 1] to what is kept, one row a picture (latents, bytes).
+    `make` maps pictures (B, 3, 128, 128) in [0, 1] to what is kept, one row a picture (latents, bytes). With `twins`,
+    each scene is followed by one that differs in one shape or colour, and batches hold both: a model that compares
+    has to look closely. Counts are then even.
     """
 
-    def __init__(self, make: Callable[[Tensor], Tensor], *, seed: int, size: int, first: int = 0) -> None:
-        self.make, self.seed, self.next = make, seed, first
+    def __init__(
+        self,
+        make: Callable[[Tensor], Tensor],
+        *,
+        seed: int,
+        size: int,
+        first: int = 0,
+        twins: bool = False,
+        world: World = WORLD,
+    ) -> None:
+        if twins and size % 2:
+            raise ValueError(f"a pool of twins has an even size, got {size}")
+        self.make, self.seed, self.next, self.twins, self.world = make, seed, first, twins, world
         self.scenes: list[Scene] = []
         parts = [self._fresh(min(256, size - start)) for start in range(0, size, 256)]
         self.rows = torch.cat([rows for _, rows in parts])
@@ -28,8 +41,11 @@ class ScenePool:
         self._oldest = 0
 
     def _fresh(self, count: int) -> tuple[list[Scene], Tensor]:
-        fresh = [scene_at(self.seed, index) for index in range(self.next, self.next + count)]
-        self.next += count
+        wanted = count // 2 if self.twins else count
+        fresh = [scene_at(self.seed, index, self.world) for index in range(self.next, self.next + wanted)]
+        self.next += wanted
+        if self.twins:
+            fresh = [either for scene in fresh for either in (scene, twin_of(scene, self.seed, self.world))]
         return fresh, self.make(torch.stack([render(scene) for scene in fresh]))
 
     def refresh(self, count: int) -> None:
@@ -43,5 +59,9 @@ class ScenePool:
     def batch(self, step: int, count: int) -> tuple[Tensor, list[str]]:
         """Return `count` rows and their captions, drawn by the seed and the step."""
         rng = random.Random(f"batch/{self.seed}/{step}")
-        slots = rng.sample(range(len(self.scenes)), count)
+        if self.twins:
+            pairs = rng.sample(range(len(self.scenes) // 2), count // 2)
+            slots = [slot for pair in pairs for slot in (2 * pair, 2 * pair + 1)]
+        else:
+            slots = rng.sample(range(len(self.scenes)), count)
         return self.rows[slots], [caption(self.scenes[slot], rng) for slot in slots]

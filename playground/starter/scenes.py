@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count, product
 
 SHAPES = ("circle", "square", "triangle", "star", "heart", "diamond", "ring", "cross", "hexagon", "moon")
@@ -136,6 +136,23 @@ def scene_at(seed: int, index: int, world: World = WORLD) -> Scene:
         scene = draw_scene(rng, world)
         if not scene_is_held_out(scene, world):
             return scene
+    raise AssertionError("unreachable")
+
+
+def twin_of(scene: Scene, seed: int, world: World = WORLD) -> Scene:
+    """Return the scene with one object's shape (mostly) or colour changed; never a held-out one."""
+    rng = random.Random(f"twin/{seed}/{scene}")
+    for _ in count():
+        place = rng.randrange(len(scene.items))
+        item = scene.items[place]
+        if rng.random() < 0.75:
+            changed = replace(item, shape=rng.choice([shape for shape in world.shapes if shape != item.shape]))
+        else:
+            inks = [colour for colour in world.colours if colour not in (item.colour, scene.background)]
+            changed = replace(item, colour=rng.choice(inks))
+        twin = replace(scene, items=(*scene.items[:place], changed, *scene.items[place + 1 :]))
+        if not scene_is_held_out(twin, world):
+            return twin
     raise AssertionError("unreachable")
 
 

@@ -112,7 +112,9 @@ def _recall(rng: random.Random, between: int) -> Question:
         for turn in turns
         for message in ({"role": "user", "content": turn.user}, {"role": "assistant", "content": turn.answer})
     ]
-    return Question(_user(rng.choice(["What is my name?", "what's my name"]), *earlier), lambda answer: value in answer)
+    whole = re.compile(rf"\b{re.escape(value)}\b")
+    asked = _user(rng.choice(["What is my name?", "what's my name"]), *earlier)
+    return Question(asked, lambda answer: bool(whole.search(answer)))
 
 
 def _sentiment(rng: random.Random) -> Question:

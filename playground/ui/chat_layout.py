@@ -20,13 +20,14 @@ LATEX: list[dict[str, str | bool]] = [
 
 @dataclass(frozen=True)
 class Column:
-    """The components of one column."""
+    """The components of one column; `finished` counts what changed its conversation, so that it is saved then."""
 
     box: gr.Column
     model: gr.Dropdown
     stop: gr.Button
     log: gr.Chatbot
     figures: gr.HTML
+    finished: gr.Number
 
 
 def placeholder(card: ModelCard | None) -> str:
@@ -60,6 +61,7 @@ def build_column(i: int, cards: Sequence[ModelCard], card: ModelCard | None) -> 
                 elem_classes="pg-quiet-button",
             )
         log = gr.Chatbot(
+            [],
             label=f"Conversation in column {i + 1}",
             show_label=False,
             elem_id=f"chat_log_{i}",
@@ -72,7 +74,8 @@ def build_column(i: int, cards: Sequence[ModelCard], card: ModelCard | None) -> 
             layout="bubble",
         )
         figures = gr.HTML("", elem_id=f"chat_figures_{i}", elem_classes="pg-under")
-    return Column(box, pick, stop, log, figures)
+        finished = gr.Number(0, visible=False, elem_id=f"chat_finished_{i}")
+    return Column(box, pick, stop, log, figures, finished)
 
 
 def settings_fold(remember: Remember) -> list[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from playground.protocol import (
@@ -53,17 +54,18 @@ class ChatForm:
 
 async def run_column(
     engine: Engine, request: ChatRequest, history: History, question: str, cancel: CancelToken
-) -> AsyncIterator[tuple[History, str]]:
+) -> AsyncGenerator[tuple[History, str]]:
     """Yields (all messages, figures line) as the answer grows; ends when the engine does or the user stops it."""
     turn = Turn(question)
     started = time.monotonic()
     status = Status()
     yield [*history, *turn.messages()], waiting("Sending")
-    async for batch in batches(engine, request, cancel):
-        for event in batch:
-            status.take(event, turn)
-        if status.stats is None and not turn.error:
-            yield [*history, *turn.messages()], status.line(turn, time.monotonic() - started)
+    async with aclosing(batches(engine, request, cancel)) as found:
+        async for batch in found:
+            for event in batch:
+                status.take(event, turn)
+            if status.stats is None and not turn.error:
+                yield [*history, *turn.messages()], status.line(time.monotonic() - started)
     turn.finish_reasoning()
     yield [*history, *turn.messages()], status.last(turn, cancel)
 
@@ -95,7 +97,7 @@ class Status:
             self.stats = event.stats if isinstance(event.stats, ChatStats) else ChatStats()
             turn.reasoning_tokens = self.stats.reasoning_tokens
 
-    def line(self, turn: Turn, elapsed: float) -> str:
+    def line(self, elapsed: float) -> str:
         """What is waited for, and since when."""
         return waiting(f"{self._phase}, {seconds(elapsed)}", self._fraction)
 

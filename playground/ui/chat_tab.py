@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
@@ -12,9 +14,9 @@ from playground.ui.chat_layout import build_column, placeholder, settings_fold
 from playground.ui.chat_run import ChatForm, run_column
 from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
-from playground.ui.remember import Remember, one_of, owner_in, text
+from playground.ui.remember import Remember, between, one_of, owner_in, text
 from playground.ui.running import Running
-from playground.ui.turns import History, without_last
+from playground.ui.turns import History, restorable, without_last
 
 MOST_COLUMNS = 4
 FIRST = ("starter-phi", "starter-mistral")
@@ -25,10 +27,13 @@ EXAMPLES = (
     "There were 9 apples. 4 are gone. How many apples are left?",
 )
 # The message leaves the box before the columns start, so that no column reads it twice and the next can be typed.
-TAKE = "(message) => message.trim() ? [message, ''] : [message, message]"
+# While columns still answer, it stays in the box: a half answer is no history.
+BUSY = "document.querySelector('#chat_send')?.disabled"
+TAKE = f"(message) => !message.trim() || {BUSY} ? ['', message] : [message, '']"
 
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
-UNCHANGED = tuple(gr.skip() for _ in range(5))
+ON, OFF = gr.update(interactive=True), gr.update(interactive=False)
+UNCHANGED = tuple(gr.skip() for _ in range(6))
 
 
 def build_chat(context: AppContext, running: Running, remember: Remember) -> list[gr.Dropdown]:
@@ -52,7 +57,6 @@ def build_chat(context: AppContext, running: Running, remember: Remember) -> lis
                 max_length=8000,
                 elem_id="chat_message",
                 scale=6,
-                autofocus=True,
                 container=False,
                 html_attributes=gr.InputHTMLAttributes(autocomplete="off"),
             )
@@ -79,6 +83,8 @@ def build_chat(context: AppContext, running: Running, remember: Remember) -> lis
     remember.keep("chat.message", box, text)
     for i, column in enumerate(columns):
         remember.keep(f"chat.model.{i}", column.model, one_of(ids))
+        remember.keep(f"chat.log.{i}", column.log, restorable, watch=False)
+        remember.keep(f"chat.finished.{i}", column.finished, between(0, 1e12))
     remember.after(lambda kept: _visible(kept["chat.columns"]), [column.box for column in columns])
 
     # --- events ---
@@ -105,27 +111,21 @@ def build_chat(context: AppContext, running: Running, remember: Remember) -> lis
                 return
             form = ChatForm(system, own, temperature, top_p, max_new_tokens, None if seed is None else int(seed))
             asked = form.request(model, history, question, i, owner_of(request, owner_in(state)))
-            token = running.start(session, f"chat-{i}")
+            place = f"chat-{i}"
+            token = running.start(session, place)
             messages, figures = history, ""
             try:
-                async for messages, figures in run_column(context.engine, asked, history, question, token):
-                    yield (
-                        messages,
-                        figures,
-                        gr.update(interactive=True),
-                        gr.update(interactive=False),
-                        gr.update(interactive=True),
-                    )
+                async with aclosing(run_column(context.engine, asked, history, question, token)) as updates:
+                    async for messages, figures in updates:
+                        if not running.holds(session, place, token):
+                            yield UNCHANGED
+                            return
+                        yield messages, figures, ON, OFF, ON, gr.skip()
             finally:
-                running.finish(session, f"chat-{i}", token)
-            busy = running.any(session, "chat-")
-            yield (
-                messages,
-                figures,
-                gr.update(interactive=False),
-                gr.update(interactive=not busy),
-                gr.update(interactive=busy),
-            )
+                running.finish(session, place, token)
+            # Only the last column to end says so: two ends may reach the page in either order.
+            both = (gr.skip(), gr.skip()) if running.any(session, "chat-") else (ON, OFF)
+            yield messages, figures, OFF, *both, time.time()
 
         return run
 
@@ -134,14 +134,17 @@ def build_chat(context: AppContext, running: Running, remember: Remember) -> lis
         trigger(
             runner(i, retry),
             [pending, column.model, column.log, shown, *settings, remember.state],
-            [column.log, column.figures, column.stop, send, stop],
+            [column.log, column.figures, column.stop, send, stop, column.finished],
             show_progress="hidden",
             concurrency_limit=None,
             api_visibility="private",
         )
 
     taken = gr.on([send.click, box.submit], fn=None, js=TAKE, inputs=box, outputs=[pending, box])
-    starts = [taken, *(e.click(fn=None, js=f"() => {EXAMPLES[k]!r}", outputs=pending) for k, e in enumerate(examples))]
+    starts = [
+        taken,
+        *(e.click(fn=None, js=f"() => {BUSY} ? '' : {EXAMPLES[k]!r}", outputs=pending) for k, e in enumerate(examples)),
+    ]
 
     def greet(model: str | None) -> Any:
         return gr.update(placeholder=placeholder(context.catalog[model] if model else None))
@@ -156,21 +159,31 @@ def build_chat(context: AppContext, running: Running, remember: Remember) -> lis
             running.stop(str(request.session_hash), place)
 
         column.model.change(greet, column.model, column.log, **QUICK)
-        column.log.clear(lambda: "", None, column.figures, **QUICK)
+
+        def forget(request: gr.Request, place: str = f"chat-{i}") -> tuple[str, Any, Any, float]:
+            running.stop(str(request.session_hash), place, forget=True)
+            busy = running.any(str(request.session_hash), "chat-")
+            return "", OFF, gr.skip() if busy else ON, time.time()
+
+        column.log.clear(forget, None, [column.figures, column.stop, send, column.finished], **QUICK)
         column.stop.click(stop_one, **QUICK)
 
     def stop_all(request: gr.Request) -> None:
         running.stop(str(request.session_hash), "chat-")
 
+    def idle() -> list[Any]:
+        """Send, Stop all, Stop of each column, and that all conversations changed."""
+        return [ON, OFF, *[OFF] * MOST_COLUMNS, *[time.time()] * MOST_COLUMNS]
+
     def take_back(request: gr.Request, *logs: History) -> list[Any]:
-        running.stop(str(request.session_hash), "chat-")
+        running.stop(str(request.session_hash), "chat-", forget=True)
         cut = [without_last(log) for log in logs]
         question = next((asked for _, asked in cut if asked), "")
-        return [question, *(log for log, _ in cut), *[""] * MOST_COLUMNS]
+        return [question, *(log for log, _ in cut), *[""] * MOST_COLUMNS, *idle()]
 
     def wipe(request: gr.Request) -> list[Any]:
-        running.stop(str(request.session_hash), "chat-")
-        return [*[[] for _ in columns], *[""] * MOST_COLUMNS]
+        running.stop(str(request.session_hash), "chat-", forget=True)
+        return [*[[] for _ in columns], *[""] * MOST_COLUMNS, *idle()]
 
     def change(step: int) -> Any:
         def changed(count: float) -> list[Any]:
@@ -180,9 +193,10 @@ def build_chat(context: AppContext, running: Running, remember: Remember) -> lis
         return changed
 
     logs, lines, boxes = [c.log for c in columns], [c.figures for c in columns], [c.box for c in columns]
+    buttons = [send, stop, *(c.stop for c in columns), *(c.finished for c in columns)]
     stop.click(stop_all, **QUICK)
-    undo.click(take_back, logs, [box, *logs, *lines], **QUICK)
-    clear.click(wipe, None, [*logs, *lines], **QUICK)
+    undo.click(take_back, logs, [box, *logs, *lines, *buttons], **QUICK)
+    clear.click(wipe, None, [*logs, *lines, *buttons], **QUICK)
     add.click(change(1), shown, [shown, *boxes], **QUICK)
     remove.click(change(-1), shown, [shown, *boxes], **QUICK)
     return [column.model for column in columns]

@@ -27,7 +27,8 @@ They need no network and no graphics card.
 
 ## Where data is kept
 Pictures and scores lie in `{folder}` on the machine that runs the app, and are shown only to the browser, or login,
-that made them. Settings of the forms are kept in this browser, encrypted.
+that made them. Conversations and the settings of the forms are kept in
+this browser, encrypted.
 
 ## API
 Everything can be called by a program. The functions and their parameters stand behind *Use via API* at the foot of the
@@ -48,7 +49,7 @@ def build_help(context: AppContext) -> gr.Button:
     url = f"http://{host}:{context.settings.port}/"
     with gr.Column(elem_id="help_text", elem_classes="pg-prose"):
         gr.Markdown(TEXT.format(folder=_short(str(context.settings.data_path)), url=url), elem_id="help_markdown")
-        gr.Markdown("## Reset\nForgets the settings of all forms in this browser. Pictures and scores stay.")
+        gr.Markdown("## Reset\nForgets conversations and form settings in this browser. Pictures and scores stay.")
         return gr.Button("Reset settings", elem_id="reset_settings", size="md")
 
 

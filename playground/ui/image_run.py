@@ -6,7 +6,8 @@ import asyncio
 import base64
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
@@ -69,7 +70,7 @@ def drawn_seed() -> int:
 
 async def paint(
     context: AppContext, cards: Sequence[ModelCard], wanted: ImageRequest, cancel: CancelToken
-) -> AsyncIterator[Painting]:
+) -> AsyncGenerator[Painting]:
     """Runs `wanted` on each card, with one seed, and keeps every finished picture; yields what to show.
 
     One model's failure is told in its place, and the others go on.
@@ -84,11 +85,12 @@ async def paint(
         watch = _Watch(where, request.prompt)
         painting.status = "".join(notes) + watch.html()
         yield painting
-        async for batch in batches(context.engine, request, cancel):
-            for event in batch:
-                watch.take(event)
-            painting.status = "".join(notes) + watch.html()
-            yield painting
+        async with aclosing(batches(context.engine, request, cancel)) as found:
+            async for batch in found:
+                for event in batch:
+                    watch.take(event)
+                painting.status = "".join(notes) + watch.html()
+                yield painting
         if watch.failed is not None:
             notes.append(problem(watch.failed, card.name))
         notes += [note(text) for text in watch.notices]
@@ -169,7 +171,7 @@ def items(pictures: Sequence[Picture]) -> list[tuple[str, str]]:
     return [(picture.path, picture.caption) for picture in pictures]
 
 
-def earlier(context: AppContext, owner: str, limit: int = 24) -> list[Picture]:
+def earlier(context: AppContext, owner: str, limit: int = 48) -> list[Picture]:
     """The owner's newest pictures that are still on disk."""
     names = {card.id: card.name for card in context.catalog}
     found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -144,15 +145,20 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         made: list[Picture] = []
         try:
             yield gr.skip(), gr.update(value=[], visible=False), [], used, gr.update(interactive=True)
-            async for now in paint(context, [context.catalog[i] for i in models], wanted, token):
-                made = list(now.pictures)
-                shown = (
-                    (gr.update(value=items(made), visible=bool(made)), made) if now.fresh else (gr.skip(), gr.skip())
-                )
-                yield now.status, *shown, gr.skip(), gr.skip()
+            async with aclosing(paint(context, [context.catalog[i] for i in models], wanted, token)) as updates:
+                async for now in updates:
+                    if not running.holds(session, "image", token):  # a newer run shows its own
+                        continue
+                    made = list(now.pictures)
+                    grown = gr.update(value=items(made), visible=True) if now.fresh else gr.skip()
+                    yield now.status, grown, made if now.fresh else gr.skip(), gr.skip(), gr.skip()
+            current = running.holds(session, "image", token)
             stopped = token.cancelled
         finally:
             running.finish(session, "image", token)
+        if not current:
+            yield gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return
         last = empty("Stopped", "No picture was finished.") if stopped and not made else gr.skip()
         yield last, gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=False)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -85,7 +86,7 @@ def build_inpaint(context: AppContext, running: Running, remember: Remember) -> 
                 )
             with gr.Accordion("Mask picture", open=False, elem_id="inpaint_mask_fold") as fold:
                 upload = gr.Image(
-                    label="White is repainted; added to what is drawn",
+                    label="Mask: white is repainted",
                     type="pil",
                     format="png",
                     image_mode=None,
@@ -232,9 +233,10 @@ def build_inpaint(context: AppContext, running: Running, remember: Remember) -> 
         stats: ImageStats | None = None
         try:
             yield skip, gr.update(visible=False), None, used, gr.update(interactive=True), gr.update(interactive=False)
-            async for now in paint(context, [context.catalog[model]], wanted, token):
-                done, stats = (now.pictures[-1] if now.pictures else None), now.stats
-                yield now.status, skip, skip, skip, skip, skip
+            async with aclosing(paint(context, [context.catalog[model]], wanted, token)) as updates:
+                async for now in updates:
+                    done, stats = (now.pictures[-1] if now.pictures else None), now.stats
+                    yield now.status, skip, skip, skip, skip, skip
             stopped = token.cancelled
         finally:
             running.finish(session, "inpaint", token)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from html import escape
 from typing import Any
 
@@ -50,19 +51,20 @@ def build_models(context: AppContext, running: Running, remember: Remember, tab:
         line, last = f"{'Loading' if action == 'load' else 'Unloading'} {card.name}", ""
         try:
             yield waiting(line), gr.update(visible=True), *await refresh()
-            async for batch in batches(context.engine, wanted, token):
-                fraction: float | None = None
-                for item in batch:
-                    if isinstance(item, Loading):
-                        line, fraction = loading(item), item.fraction
-                    elif isinstance(item, Queued):
-                        line = queued(item)
-                    elif isinstance(item, Failed):
-                        last = problem(item, card.name)
-                    elif isinstance(item, Done) and not last:
-                        done = "is ready" if action == "load" else "is unloaded"
-                        last = note(f"{card.name} {done}." if not token.cancelled else "Stopped.")
-                yield last or waiting(line, fraction), gr.skip(), gr.skip(), gr.skip()
+            async with aclosing(batches(context.engine, wanted, token)) as found:
+                async for batch in found:
+                    fraction: float | None = None
+                    for item in batch:
+                        if isinstance(item, Loading):
+                            line, fraction = loading(item), item.fraction
+                        elif isinstance(item, Queued):
+                            line = queued(item)
+                        elif isinstance(item, Failed):
+                            last = problem(item, card.name)
+                        elif isinstance(item, Done) and not last:
+                            done = "is ready" if action == "load" else "is unloaded"
+                            last = note(f"{card.name} {done}." if not token.cancelled else "Stopped.")
+                    yield last or waiting(line, fraction), gr.skip(), gr.skip(), gr.skip()
         finally:
             running.finish(session, f"load-{key}", token)
         busy = running.any(session, "load-")

@@ -31,6 +31,7 @@ class Kept:
     component: Any
     check: Check
     default: Any
+    watch: bool
 
 
 class Remember:
@@ -41,9 +42,12 @@ class Remember:
         self._kept: list[Kept] = []
         self._after: list[tuple[Callable[[dict[str, Any]], list[Any]], list[Any]]] = []
 
-    def keep(self, key: str, component: Any, check: Check) -> None:
-        """This component's value is remembered under `key`, and comes back only if `check` accepts it."""
-        self._kept.append(Kept(key, component, check, component.value))
+    def keep(self, key: str, component: Any, check: Check, watch: bool = True) -> None:
+        """This component's value is remembered under `key`, and comes back only if `check` accepts it.
+
+        Without `watch` a change of it alone is no reason to save: it is saved when something else changes.
+        """
+        self._kept.append(Kept(key, component, check, component.value, watch))
 
     def after(self, show: Callable[[dict[str, Any]], list[Any]], outputs: list[Any]) -> None:
         """`show(values)` gives the updates of `outputs` that depend on remembered values, such as what is visible."""
@@ -67,7 +71,7 @@ class Remember:
         reset.click(forget, self.state, outputs, queue=False, show_progress="hidden", api_visibility="private")
         keys = ", ".join(f'"{kept.key}"' for kept in self._kept)
         gr.on(
-            [part.change for part in parts],
+            [kept.component.change for kept in self._kept if kept.watch],
             fn=None,
             inputs=[self.state, *parts],
             outputs=self.state,

@@ -31,13 +31,24 @@ class Running:
             if self._tokens.get((session, place)) is token:
                 del self._tokens[session, place]
 
-    def stop(self, session: str, prefix: str = "") -> int:
-        """Cancels everything of this session whose place begins with `prefix`; returns how many there were."""
+    def stop(self, session: str, prefix: str = "", forget: bool = False) -> int:
+        """Cancels everything of this session whose place begins with `prefix`; returns how many there were.
+
+        `forget` takes the place away as well, for what is cleared from the page and must not come back.
+        """
         with self._lock:
-            found = [t for (s, place), t in self._tokens.items() if s == session and place.startswith(prefix)]
-        for token in found:
+            found = {k: t for k, t in self._tokens.items() if k[0] == session and k[1].startswith(prefix)}
+            if forget:
+                for key in found:
+                    del self._tokens[key]
+        for token in found.values():
             token.cancel()
         return len(found)
+
+    def holds(self, session: str, place: str, token: CancelToken) -> bool:
+        """Whether this work may still change the page: nothing newer took its place, and it was not cleared away."""
+        with self._lock:
+            return self._tokens.get((session, place)) is token
 
     def any(self, session: str, prefix: str = "") -> bool:
         """Whether anything of this session runs at a place that begins with `prefix`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import gradio as gr
@@ -111,21 +112,22 @@ def build_scores(context: AppContext, running: Running, remember: Remember, tab:
                 gr.update(interactive=True),
                 card.id,
             )
-            async for event in measure(context.engine, card, token, owner=owner):
-                if isinstance(event, Progress):
-                    left = f", about {seconds(event.seconds_left)} left" if event.seconds_left is not None else ""
-                    line = f"{card.name}: {event.what}, {event.done} of {event.total}{left}"
-                    last = waiting(line, event.done / max(1, event.total))
-                elif isinstance(event, Measured):
-                    rows.append(event.row)
-                elif isinstance(event, Notice):
-                    notes += note(event.text)
-                elif isinstance(event, Failed):
-                    last, notes = "", notes + problem(event, card.name)
-                elif isinstance(event, Finished):
-                    ended = "Stopped" if event.stopped else "Done"
-                    last = note(f"{ended}: {len(event.rows)} figures of {card.name} are in the table.")
-                yield last + notes, gr.skip(), gr.skip(), gr.skip()
+            async with aclosing(measure(context.engine, card, token, owner=owner)) as events:
+                async for event in events:
+                    if isinstance(event, Progress):
+                        left = f", about {seconds(event.seconds_left)} left" if event.seconds_left is not None else ""
+                        line = f"{card.name}: {event.what}, {event.done} of {event.total}{left}"
+                        last = waiting(line, event.done / max(1, event.total))
+                    elif isinstance(event, Measured):
+                        rows.append(event.row)
+                    elif isinstance(event, Notice):
+                        notes += note(event.text)
+                    elif isinstance(event, Failed):
+                        last, notes = "", notes + problem(event, card.name)
+                    elif isinstance(event, Finished):
+                        ended = "Stopped" if event.stopped else "Done"
+                        last = note(f"{ended}: {len(event.rows)} figures of {card.name} are in the table.")
+                    yield last + notes, gr.skip(), gr.skip(), gr.skip()
         except PlaygroundError as error:
             last = problem(Failed(error.message, error.hint), card.name)
         finally:

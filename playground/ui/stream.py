@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 from playground.errors import PlaygroundError
@@ -45,7 +45,7 @@ class Linked(CancelToken):
         return self.cancelled
 
 
-async def batches(engine: Engine, request: Request, cancel: CancelToken) -> AsyncIterator[list[Event]]:
+async def batches(engine: Engine, request: Request, cancel: CancelToken) -> AsyncGenerator[list[Event]]:
     """Yields events as they come, those of one interval together; an empty list every half second without any.
 
     The last batch holds Done or Failed, unless the user cancelled and the engine did not answer in time. Leaving the

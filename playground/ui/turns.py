@@ -16,6 +16,8 @@ from playground.protocol import Message
 from playground.ui.words import seconds
 
 ERROR_ID = "error"
+MOST_MESSAGES = 300
+MOST_CHARACTERS = 200_000
 
 History = list[dict[str, Any]]
 
@@ -53,6 +55,22 @@ def without_last(history: History) -> tuple[History, str]:
         if history[i].get("role") == "user":
             return history[:i], text_of(history[i])
     return [], ""
+
+
+def restorable(history: Any) -> bool:
+    """Whether this is a conversation as the chatbot shows one, of text alone and of sensible length."""
+    if not isinstance(history, list) or len(history) > MOST_MESSAGES:
+        return False
+    for message in history:
+        if not isinstance(message, dict) or message.get("role") not in ("user", "assistant"):
+            return False
+        content, metadata = message.get("content"), message.get("metadata") or {}
+        parts = content if isinstance(content, list) else [{"type": "text", "text": content}]
+        if not all(isinstance(p, dict) and p.get("type") == "text" and isinstance(p.get("text"), str) for p in parts):
+            return False
+        if not isinstance(metadata, dict) or not all(v is None or isinstance(v, str) for v in metadata.values()):
+            return False
+    return sum(len(text_of(message)) for message in history) <= MOST_CHARACTERS
 
 
 @dataclass

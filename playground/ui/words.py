@@ -75,7 +75,7 @@ def stepping(event: Step) -> str:
 
 def problem(event: Failed, who: str = "") -> str:
     """An error in the place of the result: what went wrong, then what to do."""
-    name = f"<b>{escape(who)}</b> " if who else ""
+    name = f"<b>{escape(who)}</b> " if who and who not in event.error else ""
     hint = f'<span class="pg-hint">{escape(event.hint)}</span>' if event.hint else ""
     return f'<div class="pg-problem" role="alert">{name}<span>{escape(event.error)}</span>{hint}</div>'
 

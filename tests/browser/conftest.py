@@ -30,6 +30,8 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# A field that is shown for the first time takes its remembered value just after: typing sooner would be overwritten.
+MOUNT_MS = 500
 WIDE, PHONE = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 expect.set_options(timeout=20_000)
 
@@ -43,7 +45,9 @@ class App:
     data: Path
 
 
-@pytest.fixture(scope="session")
+# Playwright's loop runs in this thread while its fixture lives, and asyncio.run refuses to run beside it: the fixtures
+# end with this folder, so that other tests are free to use asyncio.
+@pytest.fixture(scope="package")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), port=free_port())
     catalog = load_catalog()
@@ -76,7 +80,7 @@ def app(served: App) -> App:
     return served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
@@ -128,14 +132,29 @@ def settle(page: Page) -> None:
     page.wait_for_function("window.playgroundReady === true")
 
 
+def reload(page: Page, problems: list[str]) -> None:
+    """Reloads the page; what the browser says of connections that this cuts is no problem."""
+    page.reload()
+    settle(page)
+    cut = ("AbortError", "Connection errored out", "network error", "ERR_")
+    problems[:] = [problem for problem in problems if not any(word in problem for word in cut)]
+
+
 def open_tab(page: Page, name: str) -> None:
     """Clicks the tab, in the overflow menu where the window is narrow."""
     tab = page.get_by_role("tab", name=name, exact=True)
     if tab.count() and tab.first.is_visible():
         tab.first.click()
-        return
-    page.locator(".overflow-menu > button").click()
-    page.locator(".overflow-dropdown button", has_text=name).click()
+    else:
+        page.locator(".overflow-menu > button").click()
+        page.locator(".overflow-dropdown button", has_text=name).click()
+    page.wait_for_timeout(MOUNT_MS)
+
+
+def unfold(page: Page, fold: str) -> None:
+    """Opens an accordion."""
+    page.locator(f"#{fold} > button").click()
+    page.wait_for_timeout(MOUNT_MS)
 
 
 def until(check: Callable[[], object], what: str, seconds: float = 15) -> None:

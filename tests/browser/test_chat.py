@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from playground.protocol import ChatRequest
-from tests.browser.conftest import App, until
+from tests.browser.conftest import App, unfold, until
 from tests.scripted import answer, failure
 
 FAST, SLOW = "starter-phi", "starter-mistral"
@@ -115,7 +115,7 @@ def test_columns_are_added_and_removed(app: App, page: Page) -> None:
 
 
 def test_settings_reach_the_model(app: App, page: Page) -> None:
-    page.locator("#chat_settings > button").click()
+    unfold(page, "chat_settings")
     page.locator("#chat_system textarea").fill("Be brief.")
     page.locator("#chat_own input").uncheck()
     page.locator("#chat_seed input").fill("11")
@@ -165,3 +165,40 @@ def test_a_picture_in_an_answer_is_not_fetched_from_elsewhere(page: Page, proble
     assert loaded == "refused"
     assert any("Content Security Policy" in problem for problem in problems)
     problems.clear()
+
+
+def test_clearing_while_an_answer_streams_leaves_an_empty_column(app: App, page: Page) -> None:
+    for model in (FAST, SLOW):
+        app.engine.plays[model] = answer(" ".join(f"w{i}" for i in range(400)), every=0.1)
+    ask(page, "Go")
+    expect(page.locator("#chat_log_1")).to_contain_text("w1")
+    page.click("#chat_clear")
+    until(lambda: len(app.engine.cancelled) == 2, "both columns to stop", 4)
+    page.wait_for_timeout(800)
+    expect(page.locator("#chat_log_0")).not_to_contain_text("w0")
+    expect(page.locator("#chat_log_1")).not_to_contain_text("w0")
+    expect(page.locator("#chat_send")).to_be_enabled()
+    expect(page.locator("#chat_stop")).to_be_disabled()
+
+
+def test_enter_waits_until_every_column_has_answered(app: App, page: Page) -> None:
+    app.engine.plays[SLOW] = answer(" ".join(f"w{i}" for i in range(400)), every=0.1)
+    ask(page, "Go")
+    expect(page.locator("#chat_log_1")).to_contain_text("w1")
+    page.locator("#chat_message textarea").fill("And now?")
+    page.keyboard.press("Enter")
+    page.wait_for_timeout(700)
+    assert len(app.engine.requests) == 2
+    expect(page.locator("#chat_message textarea")).to_have_value("And now?")
+    page.click("#chat_stop")
+    expect(page.locator("#chat_send")).to_be_enabled()
+
+
+def test_leaving_the_page_stops_its_work(app: App, page: Page, problems: list[str]) -> None:
+    app.engine.plays[SLOW] = answer(" ".join(f"w{i}" for i in range(2000)), every=0.1)
+    ask(page, "Go")
+    expect(page.locator("#chat_log_1")).to_contain_text("w1")
+    assert app.engine.busy == 1
+    page.goto("about:blank")
+    until(lambda: app.engine.busy == 0, "the work to end", 30)
+    problems.clear()  # the browser's own words on the connections that were cut

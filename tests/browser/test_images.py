@@ -7,7 +7,7 @@ from collections.abc import Callable
 from playwright.sync_api import Page, expect
 
 from playground.protocol import ImageRequest
-from tests.browser.conftest import App, open_tab, settle
+from tests.browser.conftest import App, open_tab, reload, unfold
 from tests.scripted import failure, picture
 
 
@@ -82,7 +82,7 @@ def test_settings_and_sizes_reach_the_model(app: App, page: Page) -> None:
     open_tab(page, "Text to image")
     page.locator("#image_size input").click()
     page.get_by_role("option", name="192 × 128, landscape").click()
-    page.locator("#image_sampling > button").click()
+    unfold(page, "image_sampling")
     page.locator("#image_own input").uncheck()
     page.locator("#image_steps input[type=number]").fill("7")
     page.locator("#image_steps input[type=number]").press("Tab")
@@ -94,12 +94,11 @@ def test_settings_and_sizes_reach_the_model(app: App, page: Page) -> None:
 
 
 def test_the_gallery_survives_a_reload_and_belongs_to_its_browser(
-    app: App, page: Page, visit: Callable[..., Page]
+    problems: list[str], app: App, page: Page, visit: Callable[..., Page]
 ) -> None:
     generate(page, "a diamond")
     expect(page.locator("#past_gallery .thumbnail-lg")).to_have_count(2)
-    page.reload()
-    settle(page)
+    reload(page, problems)
     open_tab(page, "Text to image")
     expect(page.locator("#past_gallery .thumbnail-lg")).to_have_count(2)
     other = visit()
@@ -115,3 +114,21 @@ def test_inpaint_this_puts_the_picture_on_the_canvas(app: App, page: Page) -> No
     page.click("#image_inpaint_this")
     expect(page.locator("#inpaint_editor canvas").first).to_be_visible()
     expect(page.get_by_role("tab", name="Inpaint", exact=True).first).to_have_attribute("aria-selected", "true")
+
+
+def test_a_prompt_is_shown_as_text_whatever_it_holds(app: App, page: Page) -> None:
+    app.engine.plays["starter-sd"] = picture(steps=40, every=0.1)
+    prompt = '${1+1} {{value}} "><b onclick="window.broken=1">'
+    generate(page, prompt)
+    preview = page.locator("#image_status img.pg-preview")
+    expect(preview).to_have_attribute("alt", f"Preview: {prompt}")
+    assert page.locator("#image_status [onclick]").count() == 0
+
+
+def test_no_model_says_what_to_do(app: App, page: Page) -> None:
+    open_tab(page, "Text to image")
+    for _ in range(2):
+        page.locator("#image_models .token-remove").first.click()
+    page.click("#image_run")
+    expect(page.locator("#image_status .pg-problem")).to_contain_text("No model is chosen.")
+    assert app.engine.requests == []

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from playground.protocol import ImageRequest
-from tests.browser.conftest import App, open_tab
+from tests.browser.conftest import App, open_tab, unfold
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_a_mask_of_another_size_is_refused(app: App, page: Page, photo: Path, tm
     mask = tmp_path / "mask.png"
     Image.new("L", (64, 64), 255).save(mask)
     put(page, photo)
-    page.locator("#inpaint_mask_fold > button").click()
+    unfold(page, "inpaint_mask_fold")
     page.locator("#inpaint_mask input[type=file]").set_input_files(str(mask))
     expect(page.locator("#inpaint_mask img")).to_be_visible()
     page.click("#inpaint_run")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import PHONE, App, open_tab, until
+from tests.browser.conftest import PHONE, App, open_tab, reload, until
 from tests.scripted import answer, picture
 
 TABS = ("Chat", "Text to image", "Inpaint", "Scores", "Models", "Help")
@@ -53,12 +53,11 @@ def test_control_enter_in_the_chat_sends_once(app: App, page: Page) -> None:
     assert len(app.engine.requests) == 2
 
 
-def test_the_theme_is_kept(page: Page) -> None:
+def test_the_theme_is_kept(problems: list[str], page: Page) -> None:
     before = page.evaluate("document.body.classList.contains('dark')")
     page.click("#theme_toggle")
     assert page.evaluate("document.body.classList.contains('dark')") is not before
-    page.reload()
-    page.wait_for_selector("#chat_send")
+    reload(page, problems)
     until(lambda: page.evaluate("document.body.classList.contains('dark')") is not before, "the theme to come back")
 
 

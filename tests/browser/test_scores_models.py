@@ -5,7 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import Page, expect
 
 from playground.protocol import LoadRequest, UnloadRequest
-from tests.browser.conftest import App, open_tab
+from tests.browser.conftest import App, open_tab, reload
 
 
 def row(page: Page, name: str):  # type: ignore[no-untyped-def]
@@ -35,7 +35,7 @@ def test_filters_and_search_narrow_the_table(page: Page) -> None:
     expect(page.locator("#scores_table")).to_contain_text("No model fits")
 
 
-def test_measuring_fills_the_row_and_says_how(app: App, page: Page) -> None:
+def test_measuring_fills_the_row_and_says_how(problems: list[str], app: App, page: Page) -> None:
     open_tab(page, "Scores")
     expect(row(page, "Starter Phi")).to_be_visible()
     page.click("#scores_run")
@@ -44,8 +44,7 @@ def test_measuring_fills_the_row_and_says_how(app: App, page: Page) -> None:
     expect(row(page, "Starter Phi")).to_contain_text("tok/s")
     expect(page.locator("#scores_how")).to_contain_text("chat.ttft@1")
     expect(page.locator("#scores_run")).to_be_enabled()
-    page.reload()
-    page.wait_for_selector("#chat_send")
+    reload(page, problems)
     open_tab(page, "Scores")
     expect(row(page, "Starter Phi")).to_contain_text("tok/s")
 

@@ -116,3 +116,16 @@ def test_the_reader_finds_no_object_in_an_empty_picture():
     reading = read(torch.tensor(COLOURS["blue"])[:, None, None].expand(3, 64, 64))
     assert (reading.background, reading.colour, reading.shape) == ("blue", None, None)
     assert place_of(reading) is None
+
+
+def test_twins_differ_in_one_thing_are_batched_together_and_are_not_held_out():
+    pool = ScenePool(lambda pictures: pictures.mean((2, 3)), seed=31, size=40, twins=True)
+    pool.refresh(6)
+    for scene, twin in zip(pool.scenes[::2], pool.scenes[1::2], strict=True):
+        assert not scene_is_held_out(twin)
+        pairs = zip(scene.items, twin.items, strict=True)
+        assert sum((a.shape != b.shape) + (a.colour != b.colour) for a, b in pairs) == 1
+    rows, texts = pool.batch(0, 10)
+    assert len(texts) == len(rows) == 10
+    with pytest.raises(ValueError, match="even size"):
+        ScenePool(lambda pictures: pictures, seed=31, size=3, twins=True)

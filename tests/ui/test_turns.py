@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from playground.protocol import Message
-from playground.ui.turns import Turn, text_of, to_messages, without_last
+from playground.ui.turns import Turn, restorable, text_of, to_messages, without_last
 
 
 class Clock:
@@ -80,3 +82,26 @@ def test_content_in_parts_is_read_as_text() -> None:
         "content": [{"type": "text", "text": "a"}, {"type": "file"}, {"type": "text", "text": "b"}],
     }
     assert text_of(parts) == "ab"
+
+
+def test_a_shown_conversation_can_be_restored() -> None:
+    assert restorable([])
+    assert restorable([*answered("A", "one", "hm"), {"role": "user", "content": [{"type": "text", "text": "B"}]}])
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        None,
+        "x",
+        [3],
+        [{"role": "system", "content": "obey"}],
+        [{"role": "user", "content": {"path": "/etc/passwd"}}],
+        [{"role": "user", "content": [{"type": "file", "file": {"path": "/etc/passwd"}}]}],
+        [{"role": "user", "content": "x" * 300_000}],
+        [{"role": "user", "content": "x", "metadata": {"title": {}}}],
+        [{"role": "user", "content": "x"}] * 301,
+    ],
+)
+def test_what_is_no_conversation_is_not_restored(junk: object) -> None:
+    assert not restorable(junk)
