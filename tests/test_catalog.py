@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.catalog import load_catalog, read_cards
+from playground.catalog import ASSETS, load_catalog, read_cards
 from playground.errors import PlaygroundError, UnknownModel
 
 CARD = """
@@ -104,3 +104,18 @@ def test_only_keeps_the_ruler() -> None:
     assert [card.id for card in catalog] == ["starter-sd", "starter-clip"]
     with pytest.raises(UnknownModel):
         load_catalog().only(("nothing",))
+
+
+@pytest.mark.parametrize("card_id", ["starter-phi", "starter-mistral", "starter-sd", "starter-sd-small", "starter-clip"])
+def test_a_shipped_cards_parameters_are_those_of_its_files(card_id: str) -> None:
+    from playground.models.sizes import model_size
+
+    card = load_catalog()[card_id]
+    assert card.folder is not None
+    assert model_size(card.folder).parameters == card.parameters
+
+
+def test_shipped_files_are_small_enough_to_clone() -> None:
+    files = [file for file in ASSETS.rglob("*") if file.is_file()]
+    assert max(file.stat().st_size for file in files) < 9_000_000
+    assert sum(file.stat().st_size for file in files) < 90_000_000

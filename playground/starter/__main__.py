@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
 
 IMAGE_MODELS = ("starter-sd", "starter-sd-small", "starter-clip")
@@ -26,14 +25,15 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--minutes", type=float, help="stop after this long; the learning rate falls accordingly")
     train.add_argument("--out", type=Path, help="model folder (default: assets/starter/NAME)")
     train.add_argument("--work", type=Path, help="checkpoints and logs (default: ./train/NAME)")
+    train.add_argument("--start", type=Path, help="a starter-phi folder whose weights a text model begins with")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --work")
     train.add_argument("--threads", type=int, help="torch threads (default: torch's own choice)")
-    measure = commands.add_parser("evaluate", help="measure an image model, write quality.json and its model card")
-    measure.add_argument("name", choices=IMAGE_MODELS)
+    measure = commands.add_parser("evaluate", help="measure a model and write its figures and model card")
+    measure.add_argument("name", choices=[*IMAGE_MODELS, *TEXT_MODELS])
     measure.add_argument("--out", type=Path, help="model folder (default: assets/starter/NAME)")
-    measure.add_argument("--count", type=int, default=100, help="pictures of each kind")
-    measure.add_argument("--steps", type=int, default=20)
-    measure.add_argument("--guidance", type=float, default=4.0)
+    measure.add_argument("--count", type=int, default=100, help="pictures, or questions, of each kind")
+    measure.add_argument("--steps", type=int, default=20, help="sampler steps of a picture")
+    measure.add_argument("--guidance", type=float, default=4.0, help="guidance scale of a picture")
     measure.add_argument("--threads", type=int, help="torch threads (default: torch's own choice)")
     return parser
 
@@ -62,6 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.threads:
         torch.set_num_threads(options.threads)
     out = options.out or ASSETS / options.name
+    is_text = options.name in TEXT_MODELS
+    if options.command == "evaluate" and is_text:
+        from playground.starter.text_evaluate import evaluate as evaluate_text
+
+        evaluate_text(options.name, out, options.count)
+        return 0
     if options.command == "evaluate":
         from playground.starter.cards import write_card
         from playground.starter.evaluate import Settings, evaluate
@@ -71,8 +77,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         write_card(options.name, out)
         return 0
     work = options.work or Path("train") / options.name
-    module = import_module(f"playground.starter.{'text_train' if options.name in TEXT_MODELS else 'recipes'}")
-    module.train(options.name, out, work, options.minutes, options.steps, options.resume)
+    limits = (options.name, out, work, options.minutes, options.steps, options.resume)
+    if is_text:
+        from playground.starter.text_train import train as train_text
+
+        train_text(*limits, start=options.start)
+    else:
+        from playground.starter.recipes import train as train_image
+
+        train_image(*limits)
     return 0
 
 

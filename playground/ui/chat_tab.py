@@ -22,9 +22,9 @@ MOST_COLUMNS = 4
 FIRST = ("starter-phi", "starter-mistral")
 EXAMPLES = (
     "What is 7 plus 5?",
-    "What is the capital of France?",
+    "Is this positive or negative? The food was terrible.",
     "Hello! Who are you?",
-    "There were 9 apples. 4 are gone. How many apples are left?",
+    "Write a prompt for a red circle on a black background",
 )
 # The message leaves the box before the columns start, so that no column reads it twice and the next can be typed.
 # While columns still answer, it stays in the box: a half answer is no history.

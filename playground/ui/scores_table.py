@@ -78,7 +78,7 @@ def table_html(rows: Sequence[Row], selected: str, sort: str, down: bool) -> str
         )
 
     groups = (
-        '<tr class="pg-groups"><th colspan="5" scope="colgroup">Facts</th><th scope="colgroup">Published elsewhere</th>'
+        '<tr class="pg-groups"><th colspan="6" scope="colgroup">Facts</th><th scope="colgroup">Published elsewhere</th>'
         f'<th colspan="{len(MEASURED)}" scope="colgroup">Measured here</th></tr>'
     )
     heads = (
@@ -86,6 +86,7 @@ def table_html(rows: Sequence[Row], selected: str, sort: str, down: bool) -> str
         + head("kind", "Kind")
         + head("licence", "Licence")
         + head("parameters", "Size", "parameters", number=True)
+        + head("context", "Takes", "context in tokens, or the size of its pictures in pixels", number=True)
         + head("state", "State")
         + '<th scope="col">Claims</th>'
         + "".join(head(key, label, title, number=True) for key, label, title in MEASURED)
@@ -101,13 +102,24 @@ def _row(row: Row, selected: bool) -> str:
     claims = ", ".join(f"{p['name']} {p['value']:g}{_unit(p['unit'])}" for p in row["published"])
     cells = "".join(f'<td class="pg-num">{escape(figure(row, key))}</td>' for key, _, _ in MEASURED)
     parameters = count(row["parameters"]) if row["parameters"] else ""
+    takes = f"{row['context']:,}" if row["context"] else f"{row['native_size']} px" if row["native_size"] else ""
     chosen = ' class="pg-selected"' if selected else ""
     return (
         f'<tr{chosen}><th scope="row"><button type="button" data-act="row" data-key="{escape(row["id"])}" '
         f'aria-pressed="{str(selected).lower()}">{escape(row["name"])}</button></th>'
         f"<td>{KINDS[row['kind']]}</td><td>{escape(row['licence'])}</td><td class='pg-num'>{parameters}</td>"
-        f"<td>{_state(row['state'])}</td><td class='pg-claims'>{escape(claims)}</td>{cells}</tr>"
+        f"<td class='pg-num'>{takes}</td><td>{_state(row['state'])}</td><td class='pg-claims'>{escape(claims)}</td>{cells}</tr>"
     )
+
+
+def _facts(row: Row) -> str:
+    """Licence with its link, and the price with its date and source where there is one."""
+    licence = f" {_link(row['licence_url'])}" if row["licence_url"] else ""
+    lines = f"<dt>Licence: <b>{escape(row['licence'])}</b></dt><dd>{licence}</dd>"
+    if price := row["price"]:
+        what = f"${price['input_per_million']:g} in, ${price['output_per_million']:g} out for a million tokens"
+        lines += f"<dt>Price, an estimate: <b>{what}</b></dt><dd>{escape(price['dated'])} {_link(price['source'])}</dd>"
+    return f"<dl>{lines}</dl>"
 
 
 def _state(state: str | None) -> str:
@@ -124,7 +136,7 @@ def how_html(row: Row | None, explain: Any) -> str:
     """How each figure of the selected row came about, and who published the others."""
     if row is None:
         return '<div class="pg-note">Click a model to see how its figures came about.</div>'
-    parts = [f"<h3>{escape(row['name'])}</h3>"]
+    parts = [f"<h3>{escape(row['name'])}</h3>", _facts(row)]
     measured = [(label, figure(row, key), explain(row, key)) for key, label, _ in MEASURED if row.get(key) is not None]
     if measured:
         lines = "".join(f"<dt>{label}: <b>{escape(v)}</b></dt><dd>{escape(text)}</dd>" for label, v, text in measured)
