@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import threading
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -16,6 +16,9 @@ from playground.catalog import load_catalog
 from playground.engine import open_engine
 from playground.errors import PlaygroundError
 from playground.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from playground.store import Store
 
 WARM_FIRST = ("starter-phi", "starter-mistral", "starter-sd")
 WARM_AFTER_S = 1.0  # the browser fetches the page in this time, undisturbed by the imports
@@ -38,13 +41,7 @@ def serve(settings: Settings) -> None:
     catalog = load_catalog(settings.catalog).only(settings.models)
     engine = open_engine(settings, catalog)
 
-    @cache
-    def store():  # type: ignore[no-untyped-def]
-        from playground.store import Store
-
-        return Store(settings.store_url)
-
-    context = AppContext(settings, catalog, engine, store)
+    context = AppContext(settings, catalog, engine, lazily_opened(settings))
     page = build(context)
     page.queue(api_open=False, max_size=200, default_concurrency_limit=None)
     page.launch(
@@ -58,7 +55,7 @@ def serve(settings: Settings) -> None:
 
     def warm_up() -> None:
         engine.warm(*(card_id for card_id in WARM_FIRST if card_id in catalog))
-        store()
+        context.store()
 
     timer = threading.Timer(WARM_AFTER_S, warm_up)
     timer.daemon = True
@@ -67,6 +64,22 @@ def serve(settings: Settings) -> None:
         page.block_thread()
     finally:
         engine.close()
+
+
+def lazily_opened(settings: Settings) -> Callable[[], Store]:
+    """The store, opened once by whoever asks first: SQLAlchemy is not needed to serve the page."""
+    lock = threading.Lock()
+    opened: list[Store] = []
+
+    def store() -> Store:
+        with lock:
+            if not opened:
+                from playground.store import Store
+
+                opened.append(Store(settings.store_url))
+            return opened[0]
+
+    return store
 
 
 if __name__ == "__main__":

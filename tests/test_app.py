@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -87,3 +88,16 @@ def test_the_page_is_built_without_torch(tmp_path: Path) -> None:
         [sys.executable, "-c", code], cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=120
     )
     assert done.stdout.strip() == "[]", done.stderr
+
+
+def test_share_asks_for_a_link_and_visitors_for_the_login(tmp_path: Path) -> None:
+    """The share server is one that nobody listens at, so that no test opens a link to this machine."""
+    flags = ["--share", "--auth", "ana:a-long-password"]
+    with running_app(tmp_path, *flags, GRADIO_SHARE_SERVER_ADDRESS="127.0.0.1:1") as url:
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(f"{url}/config", timeout=30)
+        assert caught.value.code == 401
+        deadline = time.monotonic() + 60
+        while "share link" not in (log := (tmp_path / "app.log").read_text()) and time.monotonic() < deadline:
+            time.sleep(0.2)
+        assert "share link" in log
