@@ -12,13 +12,13 @@ from urllib.parse import urlparse
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from playground.bench.process import free_port
 from playground.catalog import load_catalog
 from playground.settings import Settings
 from playground.store import Store
 from playground.ui.context import AppContext
 from playground.ui.page import build, launch_kwargs
 from tests.conftest import CHROMIUM
-from tests.running import free_port
 from tests.scripted import ScriptedEngine
 
 FLAGS = [
@@ -99,14 +99,14 @@ def visit(app: App, browser: Browser, problems: list[str]) -> Iterator[Callable[
     """Opens the page in a fresh browser profile; fails on any problem."""
     contexts = []
 
-    def opened(viewport: dict[str, int] = WIDE, query: str = "") -> Page:
+    def opened(viewport: dict[str, int] = WIDE, query: str = "", url: str = "") -> Page:
         context = browser.new_context(viewport=viewport)  # type: ignore[arg-type]
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda m: problems.append(f"console: {m.text[:300]}") if m.type == "error" else None)
         page.on("pageerror", lambda e: problems.append(f"page error: {str(e)[:300]}"))
         page.on("request", lambda r: problems.append(f"left: {r.url[:200]}") if leaves(r.url) else None)
-        page.goto(app.url + query)
+        page.goto((url or app.url) + query)
         settle(page)
         return page
 
