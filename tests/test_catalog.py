@@ -106,7 +106,9 @@ def test_only_keeps_the_ruler() -> None:
         load_catalog().only(("nothing",))
 
 
-@pytest.mark.parametrize("card_id", ["starter-phi", "starter-mistral", "starter-sd", "starter-sd-small", "starter-clip"])
+@pytest.mark.parametrize(
+    "card_id", ["starter-phi", "starter-mistral", "starter-sd", "starter-sd-small", "starter-clip"]
+)
 def test_a_shipped_cards_parameters_are_those_of_its_files(card_id: str) -> None:
     from playground.models.sizes import model_size
 

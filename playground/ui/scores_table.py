@@ -102,7 +102,8 @@ def _row(row: Row, selected: bool) -> str:
     claims = ", ".join(f"{p['name']} {p['value']:g}{_unit(p['unit'])}" for p in row["published"])
     cells = "".join(f'<td class="pg-num">{escape(figure(row, key))}</td>' for key, _, _ in MEASURED)
     parameters = count(row["parameters"]) if row["parameters"] else ""
-    takes = f"{row['context']:,}" if row["context"] else f"{row['native_size']} px" if row["native_size"] else ""
+    size_px = f"{row['native_size']} px" if row["native_size"] else ""
+    takes = f"{row['context']:,}" if row["context"] else size_px
     chosen = ' class="pg-selected"' if selected else ""
     return (
         f'<tr{chosen}><th scope="row"><button type="button" data-act="row" data-key="{escape(row["id"])}" '

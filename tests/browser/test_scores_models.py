@@ -20,7 +20,7 @@ def test_unmeasured_figures_are_empty_and_claims_stand_apart(page: Page) -> None
     phi.get_by_role("button").click()
     how = page.locator("#scores_how")
     expect(how).to_contain_text("Published elsewhere, not checked here")
-    expect(how.get_by_role("link", name="https://huggingface.co/microsoft/phi-4")).to_be_visible()
+    expect(how.get_by_role("link", name="https://huggingface.co/microsoft/phi-4", exact=True)).to_be_visible()
 
 
 def test_filters_and_search_narrow_the_table(page: Page) -> None:
