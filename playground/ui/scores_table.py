@@ -109,7 +109,8 @@ def _row(row: Row, selected: bool) -> str:
         f'<tr{chosen}><th scope="row"><button type="button" data-act="row" data-key="{escape(row["id"])}" '
         f'aria-pressed="{str(selected).lower()}">{escape(row["name"])}</button></th>'
         f"<td>{KINDS[row['kind']]}</td><td>{escape(row['licence'])}</td><td class='pg-num'>{parameters}</td>"
-        f"<td class='pg-num'>{takes}</td><td>{_state(row['state'])}</td><td class='pg-claims'>{escape(claims)}</td>{cells}</tr>"
+        f"<td class='pg-num'>{takes}</td><td>{_state(row['state'])}</td>"
+        f"<td class='pg-claims'>{escape(claims)}</td>{cells}</tr>"
     )
 
 
