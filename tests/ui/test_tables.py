@@ -17,7 +17,8 @@ def a_row(card: str, **fields: Any) -> dict[str, Any]:
     empty = dict.fromkeys(
         ("load_s", "ttft_s", "tokens_per_s", "seconds_per_image", "peak_memory_bytes", "quality", "parameters")
     )
-    base = {"id": card, "name": card.title(), "kind": "chat", "state": "ready", "licence": "MIT"}
+    base = {"id": card, "name": card.title(), "kind": "chat", "state": "ready", "licence": "MIT", "licence_url": ""}
+    base |= {"context": 2048, "native_size": None, "price": None}
     return {**empty, **base, "published": [], "measured": {}, **fields}
 
 
