@@ -41,6 +41,7 @@ def save_pipeline(
     pipeline.save_pretrained(fresh, max_shard_size=SHARD_SIZE)
     save_tokenizer(tokenizer, fresh / "tokenizer")
     load_as_float32(fresh / "text_encoder")
+    forget_origin(fresh)
     settle(fresh, folder)
 
 
@@ -55,6 +56,14 @@ def load_as_float32(folder: Path) -> None:
         if "dtype" in part:
             part["dtype"] = "float32"
     file.write_text(json.dumps(config, indent=2) + "\n")
+
+
+def forget_origin(folder: Path) -> None:
+    """Drop from every config the folder that a part was once loaded from: it says nothing on another machine."""
+    for file in folder.rglob("config.json"):
+        config = json.loads(file.read_text())
+        if config.pop("_name_or_path", None) is not None:
+            file.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def settle(fresh: Path, folder: Path) -> None:

@@ -43,6 +43,11 @@ def test_files_are_small_readable_safetensors(name, limit):
             assert file.stat().st_mode & 0o044 == 0o044, file
 
 
+@pytest.mark.parametrize("name", DIFFUSION)
+def test_no_config_tells_where_a_part_was_made(name):
+    assert not [file for file in (ASSETS / name).rglob("config.json") if "_name_or_path" in file.read_text()]
+
+
 def test_the_small_one_has_under_half_the_parameters():
     assert parameters("starter-sd-small") < parameters(TEACHER) / 2
 
