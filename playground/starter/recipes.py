@@ -58,8 +58,9 @@ LARGE_AND_CENTRED = World(
 RECIPES = {
     "starter-sd": ImageRecipe(
         DiffusionShape(),
-        Plan(steps=6000, rate=2e-3, warmup_steps=150, ema=0.9985, muon=True),
+        Plan(steps=12500, rate=2e-3, warmup_steps=150, ema=0.9985, muon=True),
         world=LARGE_AND_CENTRED,
+        batch=64,
     ),
     "starter-sd-small": ImageRecipe(
         DiffusionShape(channels=(32, 64, 64)),
