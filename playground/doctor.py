@@ -21,6 +21,7 @@ from playground.settings import Settings, load_settings
 def machine(settings: Settings) -> dict[str, Any]:
     """Device, cores, memory in bytes, the dtype per kind with its timing in seconds, and library versions."""
     from playground.models import devices
+    from playground.models.timing import time_cpu
 
     device = devices.pick_device(settings)
     total, available = devices.ram()
@@ -38,7 +39,7 @@ def machine(settings: Settings) -> dict[str, Any]:
         "versions": devices.versions(),
     }
     if device == "cpu" and settings.dtype == "auto" and devices.cpu_has_bfloat16():
-        report["dtype_timing"] = {kind: asdict(devices.time_cpu(kind)) for kind in ("chat", "image")}
+        report["dtype_timing"] = {kind: asdict(time_cpu(kind)) for kind in ("chat", "image")}
     return report
 
 

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 from playground.catalog import Catalog
 from playground.errors import PlaygroundError
-from playground.local_engine import LocalEngine, failed
-from playground.protocol import CancelToken, Engine, Event, Health, ModelState, Request
+from playground.local_engine import LocalEngine
+from playground.protocol import CancelToken, Engine, Event, Failed, Health, ModelState, Request
 from playground.settings import Settings
 
 
@@ -22,7 +22,7 @@ class Router:
         try:
             engine = self._engines[self._catalog[request.model].backend]
         except PlaygroundError as error:
-            yield failed(error)
+            yield Failed.of(error)
             return
         stream = engine.submit(request, cancel)
         try:

@@ -76,7 +76,7 @@ class LocalEngine:
             card = self._catalog[request.model]
             work = self._work(request, card, cancel)
         except PlaygroundError as error:
-            yield failed(error)
+            yield Failed.of(error)
             return
         job = Job(
             run=lambda: self._run(work, emit, cancel),
@@ -179,7 +179,7 @@ class LocalEngine:
             emit(Notice("Stopped."))
             emit(Done())
         except PlaygroundError as error:
-            emit(failed(error))
+            emit(Failed.of(error))
         except Exception as error:  # the traceback goes to the log, a sentence to the user
             log.exception("a request failed")
             emit(
@@ -352,8 +352,3 @@ def _expect(card: ModelCard, kind: str) -> None:
     if card.kind != kind:
         wanted = {"chat": "a text model", "image": "an image model"}[kind]
         raise InvalidRequest(f"{card.name} is not {wanted}.", "Choose another model for this.")
-
-
-def failed(error: PlaygroundError) -> Failed:
-    """The event that tells this error."""
-    return Failed(error.message, error.hint, type(error).__name__)

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from playground.errors import PlaygroundError
+
 ImageKind = Literal["text_to_image", "image_to_image", "inpaint", "style_transfer"]
 TokenKind = Literal["answer", "reasoning"]
 State = Literal["ready", "loading", "not loaded", "unavailable"]
@@ -259,6 +261,11 @@ class Failed:
     error: str
     hint: str = ""
     code: str = "PlaygroundError"
+
+    @classmethod
+    def of(cls, error: PlaygroundError) -> Failed:
+        """The event that tells this error."""
+        return cls(error.message, error.hint, type(error).__name__)
 
 
 Event = Queued | Loading | Token | Step | Image | Notice | Scores | Counted | Done | Failed

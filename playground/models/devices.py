@@ -1,16 +1,12 @@
 """What this machine is: device, cores, memory, and the dtype that is fastest on it.
 
-Memory figures come from the operating system and from container limits. The choice of dtype on a CPU is measured, not
-assumed: 16 bit helps some processors and slows others down. Loads no model.
+Memory figures come from the operating system and from container limits. Loads no model.
 """
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,24 +21,7 @@ if TYPE_CHECKING:
 DTYPES = ("bfloat16", "float16", "float32")
 SMALL_MODEL = 256_000_000  # bytes; below this one intra-op thread decodes faster than several
 CPU_SHARE = 0.5  # of the available RAM; the rest is for the app, activations and the system
-MARGIN = 1.15
 CUDA_SHARE = 0.9  # of the free device memory; the rest is for the CUDA context and fragments
-
-
-@dataclass(frozen=True)
-class Timing:
-    """Best-of-several seconds of one small workload in both dtypes.
-
-    16 bit has to win by `MARGIN`: a near tie must not go one way today and the other tomorrow, since the dtype changes
-    what a seed gives.
-    """
-
-    bfloat16_s: float
-    float32_s: float
-
-    @property
-    def dtype(self) -> str:
-        return "bfloat16" if self.bfloat16_s * MARGIN <= self.float32_s else "float32"
 
 
 def pick_device(settings: Settings) -> str:
@@ -101,7 +80,9 @@ def pick_dtype(device: str, settings: Settings, kind: Kind = "chat") -> str:
         return "float16"
     if not cpu_has_bfloat16():
         return "float32"
-    return time_cpu("image" if kind == "image" else "chat").dtype
+    from playground.models.timing import chosen_dtype
+
+    return chosen_dtype("image" if kind == "image" else "chat", settings.data_path)
 
 
 def torch_dtype(name: str) -> torch.dtype:
@@ -123,47 +104,6 @@ def cpu_has_bfloat16() -> bool:
 
     probes = (getattr(torch.cpu, name, None) for name in ("_is_avx512_bf16_supported", "_is_amx_tile_supported"))
     return any(probe() for probe in probes if probe is not None)
-
-
-@cache
-def time_cpu(kind: Kind) -> Timing:
-    """Seconds of the work that a small model of `kind` spends its time on, in both dtypes; measured once a process.
-
-    "chat" is the matrix-vector product of batch-1 decoding, "image" a convolution and a matrix product on a guided
-    batch; both on one thread, where other work on the machine disturbs least.
-    """
-    import torch
-    import torch.nn.functional as F
-
-    def work(dtype: torch.dtype) -> Callable[[], torch.Tensor]:
-        if kind == "image":
-            x = torch.ones(2, 96, 16, 16, dtype=dtype)  # (guided batch, channels, latent height, width)
-            w = torch.ones(96, 96, 3, 3, dtype=dtype)
-            tokens, m = torch.ones(2 * 256, 96, dtype=dtype), torch.ones(384, 96, dtype=dtype)
-            return lambda: F.conv2d(x, w, padding=1).sum() + F.linear(tokens, m).sum()
-        token, m = torch.ones(1, 320, dtype=dtype), torch.ones(1280, 320, dtype=dtype)  # (1, hidden), (inner, hidden)
-        back = torch.ones(320, 1280, dtype=dtype)
-        return lambda: F.linear(F.linear(token, m), back)
-
-    before = torch.get_num_threads()
-    use_threads(1)
-    try:
-        with torch.inference_mode():
-            runs = {dtype: work(dtype) for dtype in (torch.bfloat16, torch.float32)}
-            best = dict.fromkeys(runs, float("inf"))
-            for run in runs.values():
-                run()  # the first call chooses kernels
-            deadline = time.perf_counter() + 0.02
-            for turn in range(40):  # in turns, so that other work on the machine slows both
-                for dtype, run in runs.items():
-                    began = time.perf_counter()
-                    run()
-                    best[dtype] = min(best[dtype], time.perf_counter() - began)
-                if turn >= 2 and time.perf_counter() > deadline:
-                    break
-    finally:
-        use_threads(before)
-    return Timing(best[torch.bfloat16], best[torch.float32])
 
 
 # --- memory and cores ----------------------------------------------------------------------------------------------

@@ -210,7 +210,7 @@ def build_inpaint(context: AppContext, running: Running, remember: Remember) -> 
         try:
             picture, white = await asyncio.to_thread(picture_and_mask, drawn, mask, size)
         except PlaygroundError as error:
-            yield problem(Failed(error.message, error.hint)), gr.update(visible=False), skip, skip, skip, skip
+            yield problem(Failed.of(error)), gr.update(visible=False), skip, skip, skip, skip
             return
         used = seed_for(seed, fresh)
         wanted = ImageRequest(

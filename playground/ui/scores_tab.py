@@ -86,7 +86,7 @@ def build_scores(context: AppContext, running: Running, remember: Remember, tab:
         try:
             rows = await rows_of(owner_of(request, owner_in(state)))
         except PlaygroundError as error:
-            return problem(Failed(error.message, error.hint)), ""
+            return problem(Failed.of(error)), ""
         fitting = ordered(filtered(rows, kind, licence, measured, search or ""), *order)
         row = next((r for r in rows if r["id"] == chosen), None)
         return table_html(fitting, chosen, *order), how_html(row, explain)
@@ -129,7 +129,7 @@ def build_scores(context: AppContext, running: Running, remember: Remember, tab:
                         last = note(f"{ended}: {len(event.rows)} figures of {card.name} are in the table.")
                     yield last + notes, gr.skip(), gr.skip(), gr.skip()
         except PlaygroundError as error:
-            last = problem(Failed(error.message, error.hint), card.name)
+            last = problem(Failed.of(error), card.name)
         finally:
             running.finish(session, "measure", token)
             if rows:  # what was finished is kept, also after a stop or when the page is left

@@ -59,7 +59,7 @@ async def batches(engine: Engine, request: Request, cancel: CancelToken) -> Asyn
             async for event in engine.submit(request, linked):
                 queue.put_nowait(event)
         except PlaygroundError as error:
-            queue.put_nowait(Failed(error.message, error.hint, type(error).__name__))
+            queue.put_nowait(Failed.of(error))
         except Exception as error:  # the traceback goes to the log, a sentence to the user
             log.exception("the engine raised")
             queue.put_nowait(

@@ -81,26 +81,6 @@ def test_a_cpu_without_bfloat16_takes_float32(monkeypatch):
     assert devices.pick_dtype("cpu", Settings(), "image") == "float32"
 
 
-@pytest.mark.parametrize(
-    ("half", "whole", "dtype"), [(1.0, 2.0, "bfloat16"), (1.0, 1.05, "float32"), (2.0, 1.0, "float32")]
-)
-def test_sixteen_bit_has_to_win_clearly(monkeypatch, half, whole, dtype):
-    monkeypatch.setattr(devices, "cpu_has_bfloat16", lambda: True)
-    monkeypatch.setattr(devices, "time_cpu", lambda kind: devices.Timing(half, whole))
-    assert devices.pick_dtype("cpu", Settings(), "chat") == dtype
-
-
-@pytest.mark.parametrize("kind", ["chat", "image"])
-def test_timing_measures_and_leaves_the_thread_count_alone(kind):
-    devices.time_cpu.cache_clear()
-    before = torch.get_num_threads()
-    timing = devices.time_cpu(kind)
-    assert timing.bfloat16_s > 0
-    assert timing.float32_s > 0
-    assert devices.time_cpu(kind) is timing
-    assert torch.get_num_threads() == before
-
-
 def test_a_worker_thread_sets_its_own_threads():
     before, seen = torch.get_num_threads(), []
 
