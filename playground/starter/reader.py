@@ -61,6 +61,17 @@ def nearest_shape(mask: Tensor) -> str:
     return SHAPES[int(overlap.argmax())]
 
 
+def largest_piece(mask: Tensor) -> Tensor:
+    """Return the largest connected piece of a mask (H, W): a speck in a corner is no part of the object's outline."""
+    from scipy import ndimage
+
+    pieces, count = ndimage.label(mask.numpy())
+    if count < 2:
+        return mask
+    sizes = ndimage.sum_labels(mask.numpy(), pieces, range(1, count + 1))
+    return torch.from_numpy(pieces == 1 + int(sizes.argmax()))
+
+
 def read(picture: Tensor) -> Reading:
     """Read a picture (3, H, W) in [0, 1]; x and y are the middle of the object's box as fractions of the side."""
     names = list(COLOURS)
@@ -71,7 +82,7 @@ def read(picture: Tensor) -> Reading:
     indices = nearest_colours(picture)
     ground = int(indices[rim].mode().values)
     ground_colour = picture[:, rim & (indices == ground)].median(1).values
-    mask = (picture - ground_colour[:, None, None]).norm(dim=0) > 0.25
+    mask = largest_piece((picture - ground_colour[:, None, None]).norm(dim=0) > 0.25)
     area = mask.float().mean().item()
     inside = F.avg_pool2d(mask.float()[None], 3, stride=1, padding=1)[0] > 0.99
     inked = indices[inside & (indices != ground)]

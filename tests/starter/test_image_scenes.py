@@ -112,6 +112,14 @@ def test_the_reader_reads_what_was_rendered(shape, place):
         assert place_of(reading) == place
 
 
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_speck_in_a_corner_does_not_change_the_shape_that_is_read(shape):
+    picture = render(place_single(random.Random(1), "blue", shape, "white", "center", "medium"))
+    picture[:, 2:5, 2:5] = 0.5
+    reading = read(picture)
+    assert (reading.shape, reading.colour, place_of(reading)) == (shape, "blue", "center")
+
+
 def test_the_reader_finds_no_object_in_an_empty_picture():
     reading = read(torch.tensor(COLOURS["blue"])[:, None, None].expand(3, 64, 64))
     assert (reading.background, reading.colour, reading.shape) == ("blue", None, None)
