@@ -66,6 +66,7 @@ RECIPES = {
         DiffusionShape(channels=(32, 64, 64)),
         Plan(steps=5000, rate=2e-3, warmup_steps=150, ema=0.998, muon=True),
         world=LARGE_AND_CENTRED,
+        batch=64,
         from_teacher=True,
     ),
 }
