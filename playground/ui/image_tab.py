@@ -22,9 +22,9 @@ from playground.ui.words import empty, problem
 
 EXAMPLES = (
     "a red circle on a white background",
-    "a blue star and a yellow heart",
+    "a blue star on a yellow background",
     "a big green triangle on a black background",
-    "a purple ring above an orange square",
+    "a purple heart left of an orange square on a white background",
 )
 NOTHING = empty("No pictures yet", "Write a prompt, or click one of the examples on the left: it runs at once.")
 NO_MODEL = Failed("No model is chosen.", "Choose at least one under Models.", "InvalidRequest")
@@ -96,7 +96,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
                 stop = gr.Button("Stop", elem_id="image_stop", elem_classes="pg-stop", interactive=False, min_width=80)
         with gr.Column(scale=7, min_width=300, elem_classes="pg-results"):
             status = gr.HTML(NOTHING, elem_id="image_status")
-            gallery = _gallery("image_gallery", "Pictures of this run", visible=False, height=440)
+            gallery = _gallery("image_gallery", "Pictures of this run", visible=False)
             chosen, inpaint_this = _details()
     rows = gr.State([])
     past_rows = gr.State([])
@@ -225,13 +225,13 @@ def _choose(pictures: list[Picture], event: gr.SelectData) -> Any:
     return picture, gr.update(visible=True), picture.parameters, gr.update(value=picture.path)
 
 
-def _gallery(elem_id: str, label: str, visible: bool, columns: int = 3, height: int | str = "auto") -> gr.Gallery:
+def _gallery(elem_id: str, label: str, visible: bool, columns: int = 3) -> gr.Gallery:
     return gr.Gallery(
         label=label,
         show_label=False,
         elem_id=elem_id,
         columns=columns,
-        height=height,
+        height="auto",
         fit_columns=False,
         object_fit="contain",
         format="png",
