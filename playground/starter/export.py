@@ -32,7 +32,7 @@ def save_pipeline(
     from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 
     parts: dict[str, Any] = {"vae": vae, "unet": unet, "text_encoder": text_encoder}
-    halves = {name: copy.deepcopy(part).half().eval() for name, part in parts.items()}
+    halves = {name: copy.deepcopy(part).cpu().half().eval() for name, part in parts.items()}
     absent: dict[str, Any] = {"safety_checker": None, "feature_extractor": None, "requires_safety_checker": False}
     sampler: Any = scheduler
     pipeline = StableDiffusionPipeline(**halves, **absent, tokenizer=tokenizer, scheduler=sampler)

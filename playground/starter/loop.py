@@ -15,6 +15,11 @@ from torch import Tensor, nn
 from playground.starter.muon import optimisers_for
 
 
+def in_half(device: torch.device) -> torch.autocast:
+    """Return the context in which matrix products and convolutions on `device` run in bfloat16."""
+    return torch.autocast(device.type, torch.bfloat16)
+
+
 @dataclass(frozen=True)
 class Plan:
     """How long and how fast to train; the rate follows the larger of steps done and minutes spent."""
@@ -23,6 +28,7 @@ class Plan:
     minutes: float | None = None
     rate: float = 1e-3
     warmup_steps: int = 100
+    level: float = 0.6
     weight_decay: float = 0.01
     ema: float = 0.999
     clip: float = 1.0
@@ -33,17 +39,25 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished training was: optimiser steps, seconds spent, mean loss of the last log interval."""
+    """What a training was: optimiser steps, seconds spent, mean loss of the last log interval, and the loss curve.
+
+    The curve is (step, mean loss) over all sittings, thinned to about a hundred points.
+    """
 
     steps: int
     seconds: float
     loss: float
+    curve: tuple[tuple[int, float], ...] = ()
 
 
 def rate_at(plan: Plan, step: int, progress: float) -> float:
-    """Return the learning rate: linear warm-up, level until 30 % of the way, then a cosine down to 1 %."""
+    """Return the learning rate: linear warm-up, level until `plan.level` of the way, then a cosine down to 1 %.
+
+    A long level stretch lets a training be prolonged at any point of it with nothing lost (Hägele et al. 2024,
+    arXiv 2405.18392).
+    """
     warm = min(1.0, (step + 1) / max(1, plan.warmup_steps))
-    turn = min(1.0, max(0.0, (progress - 0.3) / 0.7))
+    turn = min(1.0, max(0.0, (progress - plan.level) / (1 - plan.level)))
     return plan.rate * warm * (0.01 + 0.99 * (0.5 + 0.5 * math.cos(math.pi * turn)))
 
 
@@ -70,6 +84,18 @@ class Averaged:
             self.shadow[name].copy_(kept)
 
 
+def curve_of(log: Path, points: int = 100) -> tuple[tuple[int, float], ...]:
+    """Return (last step, mean loss) of about `points` even stretches of a loss log.
+
+    An interrupted training goes back to its last checkpoint: of the steps that it did twice, the second time counts.
+    """
+    rows = {row["step"]: row["loss"] for row in map(json.loads, log.read_text().splitlines())}
+    steps = sorted(rows)
+    size = max(1, math.ceil(len(steps) / points))
+    stretches = [steps[at : at + size] for at in range(0, len(steps), size)]
+    return tuple((some[-1], round(sum(rows[step] for step in some) / len(some), 5)) for some in stretches)
+
+
 def train_loop(
     modules: Mapping[str, nn.Module],
     loss_at: Callable[[int], Tensor],
@@ -92,7 +118,7 @@ def train_loop(
     recent: list[float] = []
     checkpoint = work / "checkpoint.pt"
     if resume and checkpoint.exists():
-        state = torch.load(checkpoint, weights_only=True)
+        state = torch.load(checkpoint, weights_only=True, map_location=weights[0].device)
         for name, module in modules.items():
             module.load_state_dict(state["modules"][name])
         for optimiser, kept in zip(optimisers, state["optimisers"], strict=True):
@@ -148,4 +174,4 @@ def train_loop(
         last_mean = sum(recent) / len(recent)
     save()
     average.swap()
-    return Outcome(step, spent, last_mean)
+    return Outcome(step, spent, last_mean, curve_of(work / "loss.jsonl"))

@@ -3,41 +3,49 @@
 from __future__ import annotations
 
 import json
-import random
-import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from playground.starter import text_arithmetic as arithmetic
-from playground.starter import text_facts as facts
-from playground.starter import text_memory as memory
-from playground.starter import text_social as social
+from playground.scores.estimates import wilson
+from playground.starter.export import folder_bytes
+from playground.starter.figures import Figure as Line
 from playground.starter.text_card import model_card
-from playground.starter.text_tokenizer import family_of
+from playground.starter.text_questions import Question, questions, rows_of
+from playground.starter.text_templates import family_of
 
-Messages = list[dict[str, str]]
+Messages = list[dict[str, Any]]
 ASSETS = Path(__file__).parents[2] / "assets" / "starter"
-_GREETINGS = (
-    "hi", "Hello!", "hey there", "Good morning", "hello, how are you?", "Hi, can you help me?", "HELLO", "yo", "hola",
-    "Hey! How is it going?", "hello there friend", "hi bot", "Good evening!", "hiya", "Hello, nice to meet you",
-)  # fmt: skip
-_GREETED = re.compile(r"hello|hi\b|hola|i am (fine|well)", re.IGNORECASE)
+BATCH = 50
+# Per cent that the first rows have to reach.
+_ALIKE = {
+    "recall across 4 turns": 95.0,
+    "sentiment on held-out sentences": 92.0,
+    "says it does not know": 90.0,
+}
+BARS: dict[str, dict[str, float]] = {
+    "starter-phi": _ALIKE | {"arithmetic on held-out pairs": 90.0, "valid and right tool call": 90.0},
+    "starter-mistral": _ALIKE | {"arithmetic on held-out pairs": 95.0, "valid and right tool call": 95.0},
+}
 _SAMPLES: tuple[tuple[str, ...], ...] = (
     ("hi",),
     ("Who are you?",),
     ("What can you do?",),
-    ("What is 7 plus 5?",),
-    ("how much is 12 + 30?",),
-    ("85 - 27",),
-    ("my name is Ana", "My favourite colour is green.", "what's my name?"),
-    ("Remember the number 42.", "Tell me a joke", "What was the number?"),
+    ("What is 47 plus 38?", "and 12 times 9?"),
+    ("Tom has 12 apples, buys 5 more and then loses 6. How many apples are left?",),
+    ("my name is Zorbin", "My favourite colour is green.", "what's my name?"),
+    ("Mina lives in Torvale. Mina has a dog. Where does Mina live?",),
     ("Is this positive or negative: I love this little book!",),
     ("What is the opposite of hot? Answer in one word.",),
+    ("Write this as JSON with the keys name and age: Ana is 31 years old.",),
+    ("Translate to French: The dog is in the garden.",),
+    ("Write a Python function called triple that multiplies x by 3.",),
     ("Give me a prompt for a picture of a blue star",),
-    ("What is the capital of France?",),
+    ("Hola, ¿cómo estás?", "¿Cuánto es 15 + 9?"),
+    ("你好", "我叫小明。", "我叫什么名字？"),
+    ("Wer bist du?", "Bonjour, qui es-tu ?"),
     ("Explain quantum computing",),
 )
 _SYSTEM_SAMPLES = (
@@ -48,20 +56,14 @@ _SYSTEM_SAMPLES = (
 
 
 @dataclass(frozen=True)
-class Question:
-    """A conversation to answer, and what counts as right."""
-
-    messages: Messages
-    right: Callable[[str], bool]
-
-
-@dataclass(frozen=True)
 class Figure:
-    """How many of n answers were right, and in how many seconds they were written."""
+    """How many of n answers were right, the Wilson 95 % interval of that share, and the seconds they took."""
 
-    skill: str
+    name: str
     right: int
     n: int
+    low: float
+    high: float
     seconds: float
 
 
@@ -70,105 +72,75 @@ def strip_thoughts(text: str) -> str:
     return text.split("</think>")[-1].strip()
 
 
-def generate(model: Any, tokenizer: Any, chats: Sequence[Messages], max_new_tokens: int = 160) -> list[str]:
-    """Greedy answers, thoughts included, in batches of 32."""
+def generate(
+    model: Any,
+    tokenizer: Any,
+    chats: Sequence[Messages],
+    max_new_tokens: int = 200,
+    tools: Sequence[Sequence[Any]] | None = None,
+) -> list[str]:
+    """Greedy answers, thoughts included, in batches of prompts of like length; `tools` are those of each chat."""
     import torch
 
-    answers: list[str] = []
-    for start in range(0, len(chats), 32):
-        batch = tokenizer.apply_chat_template(
-            list(chats[start : start + 32]), add_generation_prompt=True, return_dict=True, return_tensors="pt",
-            padding=True,
-        )  # fmt: skip
+    offered = tools or [()] * len(chats)
+    texts = [
+        tokenizer.apply_chat_template(chat, tools=list(offer) or None, tokenize=False, add_generation_prompt=True)
+        for chat, offer in zip(chats, offered, strict=True)
+    ]
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    answers = [""] * len(texts)
+    for start in range(0, len(order), BATCH):
+        chosen = order[start : start + BATCH]
+        batch = tokenizer([texts[i] for i in chosen], add_special_tokens=False, padding=True, return_tensors="pt",
+                          return_token_type_ids=False).to(model.device)  # fmt: skip
         with torch.inference_mode():
             out = model.generate(**batch, do_sample=False, temperature=None, top_p=None, max_new_tokens=max_new_tokens)
-        answers += tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+        said = tokenizer.batch_decode(out[:, batch["input_ids"].shape[1] :], skip_special_tokens=True)
+        for i, text in zip(chosen, said, strict=True):
+            answers[i] = text
     return answers
 
 
-def _user(text: str, *earlier: dict[str, str]) -> Messages:
-    return [*earlier, {"role": "user", "content": text}]
-
-
-def _sums(rng: random.Random, largest: int) -> Question:
-    a, b, operation = arithmetic.draw_pair(rng, largest, training=False)
-    word = {"+": "plus", "-": "minus"}[operation]
-    text = rng.choice([f"What is {a} {word} {b}?", f"{a}{operation}{b}", f"how much is {a} {operation} {b}?"])
-    result = str(a + b if operation == "+" else a - b)
-
-    def right(answer: str) -> bool:
-        found = re.findall(r"-?\d+", answer.split("=")[-1])
-        return bool(found) and found[-1] == result
-
-    return Question(_user(text), right)
-
-
-def _recall(rng: random.Random, between: int) -> Question:
-    value = memory.draw_value(rng, "name", training=False)
-    told = memory.tell_turn(rng, "name", value)
-    turns = [told, *(social.courtesy_turn(rng) for _ in range(between))]
-    earlier = [
-        message
-        for turn in turns
-        for message in ({"role": "user", "content": turn.user}, {"role": "assistant", "content": turn.answer})
-    ]
-    whole = re.compile(rf"\b{re.escape(value)}\b")
-    asked = _user(rng.choice(["What is my name?", "what's my name"]), *earlier)
-    return Question(asked, lambda answer: bool(whole.search(answer)))
-
-
-def _sentiment(rng: random.Random) -> Question:
-    turn, positive = facts.sentiment_turn(rng, training=False)
-    word = "positive" if positive else "negative"
-    return Question(_user(turn.user), lambda answer: word in answer.lower())
-
-
-def _unknown(rng: random.Random) -> Question:
-    turn = social.unknown_turn(rng, training=False)
-    return Question(_user(turn.user), lambda answer: "do not know" in answer.lower())
-
-
-def questions(skill: str, count: int, seed: int) -> list[Question]:
-    """So many questions of a skill, all held out of training; raises ValueError for an unknown skill."""
-    rng = random.Random(seed)
-    makers: dict[str, Callable[[], Question]] = {
-        "arithmetic to 99, held-out pairs": lambda: _sums(rng, 99),
-        "arithmetic to 999, held-out pairs": lambda: _sums(rng, 999),
-        "recall of a held-out name, next turn": lambda: _recall(rng, 0),
-        "recall of a held-out name, 2 turns later": lambda: _recall(rng, 2),
-        "sentiment, held-out sentences": lambda: _sentiment(rng),
-        "says that it does not know, held-out subjects": lambda: _unknown(rng),
-    }
-    if skill == "greeting":
-        greeted = lambda answer: bool(_GREETED.search(answer))  # noqa: E731
-        return [Question(_user(text), greeted) for text in _GREETINGS[:count]]
-    if skill not in makers:
-        raise ValueError(f"skill must be one of {', '.join(SKILLS)}, got {skill!r}")
-    return [makers[skill]() for _ in range(count)]
-
-
-SKILLS = (
-    "arithmetic to 99, held-out pairs",
-    "arithmetic to 999, held-out pairs",
-    "recall of a held-out name, next turn",
-    "recall of a held-out name, 2 turns later",
-    "greeting",
-    "sentiment, held-out sentences",
-    "says that it does not know, held-out subjects",
-)
+def measure(model: Any, tokenizer: Any, row: str, asked: Sequence[Question]) -> Figure:
+    """The figure of one row."""
+    start = time.monotonic()
+    said = generate(model, tokenizer, [q.messages for q in asked], tools=[q.tools for q in asked])
+    right = sum(q.right(strip_thoughts(answer)) for q, answer in zip(asked, said, strict=True))
+    low, high = wilson(right, len(asked))
+    return Figure(row, right, len(asked), round(low, 4), round(high, 4), round(time.monotonic() - start, 1))
 
 
 def samples(model: Any, tokenizer: Any) -> list[Messages]:
-    """A dozen short conversations as the model goes through them, greedily, thoughts kept."""
+    """Some short conversations as the model goes through them, greedily, thoughts kept."""
     starts: list[tuple[Messages, tuple[str, ...]]] = [([], asked) for asked in _SAMPLES]
     starts += [([{"role": "system", "content": system}], (asked,)) for system, asked in _SYSTEM_SAMPLES]
     talks = []
     for talk, asked in starts:
         for text in asked:
-            talk = _user(text, *talk)
+            talk = [*talk, {"role": "user", "content": text}]
             talk.append({"role": "assistant", "content": generate(model, tokenizer, [talk])[0]})
         talks.append(talk)
     return talks
+
+
+def load(folder: Path) -> tuple[Any, Any]:
+    """The model, in float32, and the tokenizer of a folder."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval(), tokenizer
+
+
+def figures_of(name: str, folder: Path, count: int = 200, seed: int = 7) -> list[Figure]:
+    """The figures of a model, one a row, `count` questions each; writes nothing."""
+    model, tokenizer = load(folder)
+    figures = []
+    for row in rows_of(name):
+        figures.append(measure(model, tokenizer, row, questions(row, name, count, seed)))
+        figure = figures[-1]
+        print(f"{row}: {figure.right} of {figure.n} in {figure.seconds:.1f} s", flush=True)
+    return figures
 
 
 def evaluate(name: str, folder: Path | None = None, count: int = 200, seed: int = 7) -> list[Figure]:
@@ -176,25 +148,10 @@ def evaluate(name: str, folder: Path | None = None, count: int = 200, seed: int 
 
     Raises ValueError for an unknown name.
     """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
     family_of(name)
     folder = folder or ASSETS / name
-    torch.set_num_threads(1)
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    model = AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval()
-    figures = []
-    for skill in SKILLS:
-        if "999" in skill and name == "starter-phi":
-            continue
-        asked = questions(skill, count, seed)
-        start = time.monotonic()
-        answers = [strip_thoughts(text) for text in generate(model, tokenizer, [q.messages for q in asked])]
-        seconds = time.monotonic() - start
-        right = sum(q.right(answer) for q, answer in zip(asked, answers, strict=True))
-        figures.append(Figure(skill, right, len(asked), round(seconds, 1)))
-        print(f"{skill}: {right} of {len(asked)} in {seconds:.1f} s", flush=True)
+    figures = figures_of(name, folder, count, seed)
+    model, tokenizer = load(folder)
     talks = samples(model, tokenizer)
     for talk in talks:
         print("\n".join(f"{message['role']}: {message['content']}" for message in talk), end="\n\n")
@@ -202,4 +159,28 @@ def evaluate(name: str, folder: Path | None = None, count: int = 200, seed: int 
     trained = json.loads(progress.read_text()) if progress.exists() else {}
     card = model_card(name, model.num_parameters(), trained, [asdict(figure) for figure in figures], talks)
     (folder / "README.md").write_text(card)
+    write_quality(name, folder, figures)
     return figures
+
+
+def write_quality(name: str, folder: Path, figures: Sequence[Figure]) -> None:
+    """Write quality.json into a model folder: the figures with their bars, in the form of the quality report."""
+    import platform
+
+    import torch
+
+    bars = BARS[name]
+    lines = [
+        Line(name, one.name, 100 * one.right / one.n, one.n, 100 * one.low, 100 * one.high, "%", bars.get(one.name))
+        for one in figures
+    ]
+    record = {
+        "figures": [line.record() for line in lines],
+        "seconds": round(sum(one.seconds for one in figures), 1),
+        "bytes": folder_bytes(folder),
+        "date": time.strftime("%Y-%m-%d"),
+        "torch": torch.__version__,
+        "threads": torch.get_num_threads(),
+        "machine": platform.machine(),
+    }
+    (folder / "quality.json").write_text(json.dumps(record, indent=2) + "\n")

@@ -1,177 +1,226 @@
-"""Questions about the small world: days, opposites, colours, capitals, animals, shapes, feelings of a sentence."""
+"""The few facts that the models know: opposites, colours of things, days, capitals, animals, some fixed questions."""
 
 from __future__ import annotations
 
 import random
 
-from playground.starter import text_words as words
-from playground.starter.text_turns import Turn, ask, capital, held_out, say
+from playground.starter.text_names import coined
+from playground.starter.text_turns import Turn, note, words
+from playground.starter.text_unknown import DO_NOT_KNOW
+from playground.starter.text_wording import ask, capital, pick, say
+from playground.starter.text_words import DAYS, MONTHS, Row, rows
 
-_SIDES = {"triangle": 3, "square": 4, "circle": 0, "rectangle": 4, "pentagon": 5, "hexagon": 6}
+_OPPOSITES = """hot/cold big/small fast/slow up/down left/right day/night good/bad happy/sad light/dark old/new
+    open/closed early/late long/short high/low hard/soft full/empty rich/poor strong/weak wet/dry clean/dirty near/far
+    thick/thin true/false loud/quiet inside/outside yes/no start/end love/hate win/lose push/pull black/white
+    first/last buy/sell give/take come/go cheap/expensive easy/difficult sweet/sour wide/narrow deep/shallow
+    smooth/rough alive/dead awake/asleep above/below before/after always/never friend/enemy question/answer north/south
+    east/west summer/winter sharp/blunt safe/dangerous more/less many/few in/out on/off front/back top/bottom"""
+_OTHER_OPPOSITES = {
+    "es": "grande/pequeño caliente/frío alto/bajo rápido/lento bueno/malo feliz/triste día/noche abierto/cerrado "
+    "lleno/vacío nuevo/viejo",
+    "fr": "grand/petit chaud/froid haut/bas rapide/lent bon/mauvais heureux/triste jour/nuit ouvert/fermé plein/vide "
+    "nouveau/vieux",
+    "de": "groß/klein heiß/kalt hoch/niedrig schnell/langsam gut/schlecht glücklich/traurig Tag/Nacht "
+    "offen/geschlossen "
+    "voll/leer neu/alt",
+    "zh": "大/小 热/冷 高/低 快/慢 好/坏 高兴/难过 白天/黑夜 开/关 满/空 新/旧",
+}
+OPPOSITES_OF = {
+    lang: tuple(words(pair, "/") for pair in words(text))
+    for lang, text in {"en": _OPPOSITES, **_OTHER_OPPOSITES}.items()
+}
+# Things, then their colour, in each language; nouns with their article.
+_COLOURED = rows("""
+    a banana:yellow/el plátano:amarillo/la banane:jaune/die Banane:gelb/香蕉:黄色
+    a lemon:yellow/el limón:amarillo/le citron:jaune/die Zitrone:gelb/柠檬:黄色
+    the sun:yellow/el sol:amarillo/le soleil:jaune/die Sonne:gelb/太阳:黄色
+    a tomato:red/el tomate:rojo/la tomate:rouge/die Tomate:rot/西红柿:红色
+    blood:red/la sangre:rojo/le sang:rouge/das Blut:rot/血:红色
+    a strawberry:red/la fresa:rojo/la fraise:rouge/die Erdbeere:rot/草莓:红色
+    the sky:blue/el cielo:azul/le ciel:bleu/der Himmel:blau/天空:蓝色
+    the sea:blue/el mar:azul/la mer:bleu/das Meer:blau/大海:蓝色
+    grass:green/la hierba:verde/l'herbe:vert/das Gras:grün/草:绿色
+    a frog:green/la rana:verde/la grenouille:vert/der Frosch:grün/青蛙:绿色
+    a leaf:green/la hoja:verde/la feuille:vert/das Blatt:grün/树叶:绿色
+    snow:white/la nieve:blanco/la neige:blanc/der Schnee:weiß/雪:白色
+    milk:white/la leche:blanco/le lait:blanc/die Milch:weiß/牛奶:白色
+    salt:white/la sal:blanco/le sel:blanc/das Salz:weiß/盐:白色
+    coal:black/el carbón:negro/le charbon:noir/die Kohle:schwarz/煤:黑色
+    a crow:black/el cuervo:negro/le corbeau:noir/die Krähe:schwarz/乌鸦:黑色
+    a carrot:orange/la zanahoria:naranja/la carotte:orange/die Karotte:orange/胡萝卜:橙色
+    a pumpkin:orange/la calabaza:naranja/la citrouille:orange/der Kürbis:orange/南瓜:橙色
+    chocolate:brown/el chocolate:marrón/le chocolat:marron/die Schokolade:braun/巧克力:棕色
+    an elephant:grey/el elefante:gris/l'éléphant:gris/der Elefant:grau/大象:灰色
+    a pig:pink/el cerdo:rosa/le cochon:rose/das Schwein:rosa/猪:粉色
+    an eggplant:purple/la berenjena:morado/l'aubergine:violet/die Aubergine:lila/茄子:紫色
+""")
+_MIXES = (("red", "yellow", "orange"), ("blue", "yellow", "green"), ("red", "blue", "purple"),
+          ("red", "white", "pink"), ("black", "white", "grey"))  # fmt: skip
+_CAPITALS = rows("""
+    France:Paris/Francia:París/la France:Paris/Frankreich:Paris/法国:巴黎
+    Germany:Berlin/Alemania:Berlín/l'Allemagne:Berlin/Deutschland:Berlin/德国:柏林
+    Spain:Madrid/España:Madrid/l'Espagne:Madrid/Spanien:Madrid/西班牙:马德里
+    Italy:Rome/Italia:Roma/l'Italie:Rome/Italien:Rom/意大利:罗马
+    England:London/Inglaterra:Londres/l'Angleterre:Londres/England:London/英国:伦敦
+    Portugal:Lisbon/Portugal:Lisboa/le Portugal:Lisbonne/Portugal:Lissabon/葡萄牙:里斯本
+    Japan:Tokyo/Japón:Tokio/le Japon:Tokyo/Japan:Tokio/日本:东京
+    China:Beijing/China:Pekín/la Chine:Pékin/China:Peking/中国:北京
+    Russia:Moscow/Rusia:Moscú/la Russie:Moscou/Russland:Moskau/俄罗斯:莫斯科
+    Greece:Athens/Grecia:Atenas/la Grèce:Athènes/Griechenland:Athen/希腊:雅典
+    Egypt:Cairo/Egipto:El Cairo/l'Égypte:Le Caire/Ägypten:Kairo/埃及:开罗
+    Austria:Vienna/Austria:Viena/l'Autriche:Vienne/Österreich:Wien/奥地利:维也纳
+""")
+_ENGLISH_CAPITALS = {
+    "the UK": "London", "Poland": "Warsaw", "Sweden": "Stockholm", "Norway": "Oslo", "Denmark": "Copenhagen",
+    "Finland": "Helsinki", "Ireland": "Dublin", "Canada": "Ottawa", "Mexico": "Mexico City", "India": "New Delhi",
+    "Belgium": "Brussels", "Hungary": "Budapest", "Turkey": "Ankara", "Cuba": "Havana", "Peru": "Lima",
+    "Argentina": "Buenos Aires", "the USA": "Washington", "Brazil": "Brasilia", "Switzerland": "Bern",
+    "Australia": "Canberra", "the Netherlands": "Amsterdam", "Ukraine": "Kyiv", "South Korea": "Seoul",
+}  # fmt: skip
+_SOUNDS = {"dog": "woof", "cat": "meow", "cow": "moo", "duck": "quack", "sheep": "baa", "pig": "oink", "lion": "roar",
+           "bee": "buzz", "frog": "ribbit", "owl": "hoo", "mouse": "squeak", "snake": "hiss"}  # fmt: skip
+_LEGS = {"dog": 4, "cat": 4, "spider": 8, "bird": 2, "horse": 4, "ant": 6, "bee": 6, "cow": 4, "human": 2, "fish": 0,
+         "snake": 0, "chicken": 2, "elephant": 4, "fly": 6}  # fmt: skip
+_SIDES = {"triangle": 3, "square": 4, "rectangle": 4, "pentagon": 5, "hexagon": 6, "circle": 0}
 _STOCK = (
-    ("why is the sky blue", "Sunlight scatters in the air, and blue light scatters the most."),
-    ("how many days are in a week", "A week has seven days."),
-    ("how many months are in a year", "A year has twelve months."),
-    ("how many hours are in a day", "A day has 24 hours."),
-    ("how many minutes are in an hour", "An hour has 60 minutes."),
-    ("how many seconds are in a minute", "A minute has 60 seconds."),
-    ("how many days are in a year", "A year has 365 days."),
-    ("how many letters are in the alphabet", "The English alphabet has 26 letters."),
-    ("{what are|name|list} the days of the week", "Monday, Tuesday, Wednesday, Thursday, Friday, Saturday and Sunday."),
-    ("{what are|name|list} the {four |}seasons", "Spring, summer, autumn and winter."),
-    ("{what are|name|list} the months of the year", ", ".join(words.MONTHS[:-1]) + " and December."),
-    ("{what are|name|list} the primary colours", "Red, yellow and blue."),
-    ("{name|tell me|list} {three|some|a few} colours", "Red, green and blue."),
-    ("{name|tell me|list} {three|some|a few} animals", "A cat, a dog and a horse."),
-    ("{name|tell me|list} {three|some|a few} fruits", "An apple, a banana and an orange."),
-    ("{name|tell me|list} {three|some|a few} shapes", "A circle, a square and a star."),
-    ("is the earth {round|flat}", "The Earth is round."),
-    ("{what is|which is} the largest planet", "Jupiter is the largest planet."),
-    ("what do bees make", "Bees make honey."),
-    ("where do fish live", "Fish live in water."),
-    ("what is ice", "Ice is frozen water."),
+    ("how many days {are in|does|are there in} a week{ have|}", "A week has 7 days.", "7"),
+    ("how many months {are in|are there in} a year", "A year has 12 months.", "12"),
+    ("how many hours {are in|are there in} a day", "A day has 24 hours.", "24"),
+    ("how many minutes {are in|are there in} an hour", "An hour has 60 minutes.", "60"),
+    ("how many seconds {are in|are there in} a minute", "A minute has 60 seconds.", "60"),
+    (
+        "how many letters {are in|are there in|does} the {English |}alphabet{ have|}",
+        "The alphabet has 26 letters.",
+        "26",
+    ),
+    ("what is the first letter of the alphabet", "The first letter is A.", "A"),
+    ("what do bees make", "Bees make honey.", "Honey"),
+    ("what do cows give{ us|}", "Cows give milk.", "Milk"),
+    ("how many fingers {do you have|does a hand have|are on a hand}", "A hand has 5 fingers.", "5"),
+    ("is the earth {round|flat}", "The earth is round.", "Round"),
 )
+_OPPOSITE = {
+    "en": ("{what is|what's|tell me|name|give me|} the opposite of [w]?", "The opposite of [w] is [o]."),
+    "es": ("{¿cuál es|dime|} {el contrario|lo contrario} de [w]?", "Lo contrario de [w] es [o]."),
+    "fr": ("{quel est|dis-moi|} le contraire de [w] ?", "Le contraire de [w] est [o]."),
+    "de": ("{was ist|nenne|} das Gegenteil von [w]?", "Das Gegenteil von [w] ist [o]."),
+    "zh": ("[w]的{反义词|反面}是什么？", "[w]的反义词是[o]。"),
+}
+_COLOUR = {
+    "en": ("{{what|which} {color|colour} {is|does|has} [w]{ have|}|{what is|what's|tell me} the {color|colour} of "
+    "[w]|what "
+           "{color|colour} is [w]}?", "[c] is [o]."),
+    "es": ("{¿de qué color es [w]|¿qué color tiene [w]}?", "El color es [o]."),
+    "fr": ("{de quelle couleur est [w]|quelle couleur a [w]} ?", "La couleur est : [o]."),
+    "de": ("{welche Farbe hat [w]|was für eine Farbe hat [w]}?", "[c] ist [o]."),
+    "zh": ("[w]是什么颜色{的|}？", "[w]是[o]的。"),
+}  # fmt: skip
+_CAPITAL = {
+    "en": ("{what is|what's|tell me|name|do you know||} the capital {city |}of [w]?", "The capital of [w] is [o]."),
+    "es": ("{¿cuál es|dime|} la capital de [w]?", "La capital de [w] es [o]."),
+    "fr": ("{quelle est la capitale|dis-moi la capitale|la capitale} de [w] ?", "La capitale de [w] : [o]."),
+    "de": ("{was ist|nenne|} die Hauptstadt von [w]?", "Die Hauptstadt von [w] ist [o]."),
+    "zh": ("[w]的首都是{哪里|什么|哪个城市}？", "[w]的首都是[o]。"),
+}
+_NEXT = {
+    "en": ("{what|which} {day |month |}{comes after|is after|follows} [w]?", "After [w] comes [o]."),
+    "es": ("¿qué viene después de [w]?", "Después de [w] viene [o]."),
+    "fr": ("{qu'est-ce qui vient|que vient-il} après [w] ?", "Après [w] vient [o]."),
+    "de": ("was kommt nach [w]?", "Nach [w] kommt [o]."),
+    "zh": ("[w]之后是什么？", "[w]之后是[o]。"),
+}
+_BEFORE = {
+    "en": ("{what|which} {day |month |}{comes before|is before|was before} [w]?", "Before [w] comes [o]."),
+    "es": ("¿qué viene antes de [w]?", "Antes de [w] viene [o]."),
+    "fr": ("qu'est-ce qui vient avant [w] ?", "Avant [w] vient [o]."),
+    "de": ("was kommt vor [w]?", "Vor [w] kommt [o]."),
+    "zh": ("[w]之前是什么？", "[w]之前是[o]。"),
+}
 
 
-def opposite_turn(rng: random.Random, one_word: bool = False) -> Turn:
-    """The opposite of a word."""
-    a, b = rng.choice(words.OPPOSITES)
-    unknown = rng.random() < 0.06 and not one_word
-    asked = words.coined(rng) if unknown else a
-    pattern = rng.choice(
-        (
-            "{what is|what's|tell me|give me|do you know|name||} the opposite of [a]?",
-            "{what is|what's||} the opposite of the word [a]?",
-            "opposite of [a]?",
-            "what is the opposite of '[a]'?",
-        )
+def _contracted(text: str) -> str:
+    """French: "de le" is "du"."""
+    return text.replace(" de le ", " du ")
+
+
+def _turn(rng: random.Random, table: dict[str, tuple[str, str]], lang: str, word: str, known: str, why: str) -> Turn:
+    shown = word.lower() if lang != "de" and rng.random() < 0.2 else word
+    answer = _contracted(say(rng, table[lang][1], w=word, c=capital(word), o=known))
+    return Turn(
+        _contracted(ask(rng, table[lang][0], lang, w=shown)), answer, note(lang, why), "" if " " in known else known
     )
-    user = ask(rng, pattern, a=asked)
-    if unknown:
-        return Turn(user, "I do not know that word.", f"{capital(asked)} is a word that I do not know.")
-    return Turn(user, capital(b) + "." if one_word else f"The opposite of {a} is {b}.", f"{capital(a)}, then {b}.")
 
 
-def colour_turn(rng: random.Random, one_word: bool = False) -> Turn:
-    """The colour of a common thing, or of a mixture of two colours."""
-    if rng.random() < 0.1:
-        a, b, c = rng.choice([("red", "yellow", "orange"), ("red", "blue", "purple"), ("yellow", "blue", "green"),
-                              ("red", "white", "pink"), ("black", "white", "grey")])  # fmt: skip
-        a, b = rng.sample([a, b], 2)
+def opposite_turn(rng: random.Random, lang: str = "en") -> Turn:
+    """The opposite of a word, either way round."""
+    pair = pick(rng, OPPOSITES_OF[lang])
+    word, other = pair if rng.random() < 0.5 else pair[::-1]
+    return _turn(rng, _OPPOSITE, lang, word, other, f"The opposite of {word} is {other}.")
+
+
+def colour_turn(rng: random.Random, lang: str = "en") -> Turn:
+    """The colour of a thing, or what two colours make."""
+    if lang == "en" and rng.random() < 0.15:
+        a, b, c = pick(rng, _MIXES)
+        a, b = (a, b) if rng.random() < 0.5 else (b, a)
         user = ask(rng, "{what {color|colour} {do you get from|do I get if I mix|is}|mix} [a] and [b]?", a=a, b=b)
-        answer = capital(c) + "." if one_word else f"{capital(a)} and {b} make {c}."
-        return Turn(user, answer, f"I mix {a} and {b}. That makes {c}.")
-    thing = rng.choice(list(words.COLOUR_OF))
-    colour = words.COLOUR_OF[thing]
-    pattern = rng.choice(
-        (
-            "{what|which} {color|colour} {is|does|has} [thing]{ have|}?",
-            "{what is|what's|tell me} the {color|colour} of [thing]?",
-            "what {color|colour} is [thing]?",
-        )
-    )
-    user = ask(rng, pattern, thing=thing)
-    verb = f"{capital(thing)} is {colour}."
-    return Turn(user, capital(colour) + "." if one_word else verb, f"I think of {thing}. The colour is {colour}.")
+        return Turn(user, f"{capital(a)} and {b} make {c}.", f"I mix {a} and {b}. That makes {c}.", c)
+    thing, colour = pick(rng, _COLOURED)[lang].split(":")
+    return _turn(rng, _COLOUR, lang, thing, colour, f"The colour of {thing} is {colour}.")
 
 
-def calendar_turn(rng: random.Random) -> Turn:
-    """Which day or month comes before or after another."""
-    names = words.DAYS if rng.random() < 0.65 else words.MONTHS
-    i = rng.randrange(len(names))
-    kind = "day" if names is words.DAYS else "month"
-    before, after = names[i - 1], names[(i + 1) % len(names)]
-    here = names[i]
-    choice = rng.randrange(4) if names is words.DAYS else rng.randrange(2)
-    shown = here.lower() if rng.random() < 0.2 else here
-    if choice == 0:
-        user = ask(rng, f"{{what|which}} {{{kind} |}}{{comes after|is after|follows}} [day]?", day=shown)
-        return Turn(user, f"After {here} comes {after}.", f"{here}, then {after}.")
-    if choice == 1:
-        user = ask(rng, f"{{what|which}} {{{kind} |}}{{comes before|is before|was before}} [day]?", day=shown)
-        return Turn(user, f"Before {here} comes {before}.", f"{before}, then {here}.")
-    if choice == 2:
-        user = ask(rng, "{today is|if today is|it is} [day]. {what|which} day {is|will be} tomorrow?", day=shown)
-        return Turn(user, f"Tomorrow is {after}.", f"Today {here}, tomorrow {after}.")
-    user = ask(rng, "{today is|if today is|it is} [day]. {what|which} day was {yesterday|it yesterday}?", day=shown)
-    return Turn(user, f"Yesterday was {before}.", f"Today {here}, yesterday {before}.")
-
-
-def capital_turn(rng: random.Random, one_word: bool = False) -> Turn:
+def capital_turn(rng: random.Random, lang: str = "en") -> Turn:
     """The capital of a country; for made-up countries, that it does not know."""
-    country = rng.choice(list(words.CAPITALS))
-    pattern = "{what is|what's|tell me|name|do you know||} the capital {city |}of [land]?"
-    if rng.random() < 0.12 and not one_word:
-        land = words.coined(rng).capitalize()
-        return Turn(ask(rng, pattern, land=land), "I do not know that capital.", f"I do not know {land}.")
-    city = words.CAPITALS[country]
-    shown = country.lower() if rng.random() < 0.2 else country
-    user = ask(rng, pattern, land=shown)
-    return Turn(user, city + "." if one_word else f"The capital of {country} is {city}.", f"{country}, then {city}.")
+    if rng.random() < 0.1:
+        land = coined(rng).capitalize()
+        user = ask(rng, _CAPITAL[lang][0], lang, w=land)
+        return Turn(user, say(rng, DO_NOT_KNOW[lang]), note(lang, f"I do not know {land}."))
+    if lang == "en" and rng.random() < 0.6:
+        country = pick(rng, tuple(_ENGLISH_CAPITALS))
+        city = _ENGLISH_CAPITALS[country]
+    else:
+        country, city = pick(rng, _CAPITALS)[lang].split(":")
+    return _turn(rng, _CAPITAL, lang, country, city, f"{country}, then {city}.")
+
+
+def calendar_turn(rng: random.Random, lang: str = "en") -> Turn:
+    """Which day or month comes before or after another; in English also yesterday and tomorrow."""
+    names: tuple[Row, ...] = DAYS if rng.random() < 0.65 else MONTHS
+    i = rng.randrange(len(names))
+    before, here, after = names[i - 1][lang], names[i][lang], names[(i + 1) % len(names)][lang]
+    if lang == "en" and names is DAYS and rng.random() < 0.4:
+        if rng.random() < 0.5:
+            user = ask(rng, "{today is|if today is|it is} [d]. {what|which} day {is|will be} tomorrow?", d=here)
+            return Turn(user, f"Tomorrow is {after}.", f"Today {here}, tomorrow {after}.", after)
+        user = ask(rng, "{today is|if today is|it is} [d]. {what|which} day was {yesterday|it yesterday}?", d=here)
+        return Turn(user, f"Yesterday was {before}.", f"Today {here}, yesterday {before}.", before)
+    if rng.random() < 0.5:
+        return _turn(rng, _NEXT, lang, here, after, f"{here}, then {after}.")
+    return _turn(rng, _BEFORE, lang, here, before, f"{before}, then {here}.")
 
 
 def animal_turn(rng: random.Random) -> Turn:
-    """What an animal says, how many legs it has, or how many sides a shape has."""
-    kind = rng.randrange(3)
+    """What an animal says, how many legs it has, how many sides a shape has, or a question with one fixed answer."""
+    kind = rng.randrange(4)
     if kind == 0:
-        animal, sound = rng.choice(list(words.SOUNDS.items()))
+        animal, sound = pick(rng, tuple(_SOUNDS.items()))
         user = ask(rng, "what {sound does|noise does|does} {a|an|the} [x] {make|say}?", x=animal)
-        return Turn(user, f"It says {sound}.", f"A {animal} says {sound}.")
+        return Turn(user, f"It says {sound}.", f"A {animal} says {sound}.", sound)
     if kind == 1:
-        animal, legs = rng.choice(list(words.LEGS.items()))
+        animal, legs = pick(rng, tuple(_LEGS.items()))
         user = ask(rng, "how many legs {does a|has a|does an|does the} [x] have?", x=animal)
-        return Turn(user, f"It has {legs} legs.", f"Legs of a {animal}: {legs}.")
-    shape, sides = rng.choice(list(_SIDES.items()))
-    user = ask(rng, "how many {sides|corners} {does a|has a} [x] have?", x=shape)
-    return Turn(user, f"A {shape} has {sides}.", f"I count for a {shape}: {sides}.")
+        return Turn(user, f"It has {legs} legs.", f"Legs of a {animal}: {legs}.", str(legs))
+    if kind == 2:
+        shape, sides = pick(rng, tuple(_SIDES.items()))
+        user = ask(rng, "how many {sides|corners} {does a|has a} [x] have?", x=shape)
+        return Turn(user, f"A {shape} has {sides}.", f"I count for a {shape}: {sides}.", str(sides))
+    pattern, answer, short = pick(rng, _STOCK)
+    return Turn(ask(rng, pattern + "{?|?|}"), answer, "I know this one.", short)
 
 
-def stock_turn(rng: random.Random) -> Turn:
-    """A question with one fixed answer."""
-    pattern, answer = rng.choice(_STOCK)
-    user = ask(rng, pattern + "{?|?|}")
-    return Turn(user, answer, "I know this one.")
-
-
-def opinion(rng: random.Random, positive: bool) -> str:
-    """A sentence that praises or blames something."""
-    word = rng.choice(words.GOOD if positive else words.BAD)
-    slots = {"x": rng.choice(words.REVIEWED), "w": word, "art": "an" if word[0] in "aeiou" else "a"}
-    patterns = ["the [x] {was|is} {so |very |really |just ||}[w]", "[art] [w] [x]", "what [art] [w] [x]",
-                "this {was|is} [art] [w] [x]", "I {think|find} the [x] [w]", "it was [art] [w] [x]"]  # fmt: skip
-    patterns += (
-        ["I {love|loved|like|enjoyed|really liked} {this|the|that} [x]", "I am {happy|pleased} with the [x]",
-         "best [x] ever", "I would {buy|recommend} {this|the} [x] again", "I was happy with the [x]",
-         "I am so happy today", "the [x] made me smile"]
-        if positive
-        else ["I {hate|hated|dislike|disliked|did not like|don't like} {this|the|that} [x]",
-              "I am {unhappy|angry|sad} about the [x]", "worst [x] ever", "I want my money back for the [x]",
-              "never again this [x]", "I feel so sad today", "the [x] was not good", "the [x] made me angry"]
-    )  # fmt: skip
-    return say(rng, rng.choice(patterns), **slots)
-
-
-SENTIMENT_PATTERNS = (
-    "{is this|is the following|is this sentence|is this text|is this review} {positive or negative|negative or "
-    "positive}{:|?|: |} [q]",
-    "[q] {Is that|Is this|Is it} {positive or negative|negative or positive}?",
-    "{what is the sentiment of|sentiment of|sentiment:|classify as positive or negative:|sentiment of this:} [q]",
-    "positive or negative{:|?} [q]",
-    "classify the sentiment{ as positive or negative|}: [q]",
-)
-
-
-def sentiment_turn(rng: random.Random, training: bool = True) -> tuple[Turn, bool]:
-    """A sentence to judge, and whether it is positive; training and held-out sentences are disjoint."""
-    while True:
-        positive = rng.random() < 0.5
-        text = opinion(rng, positive)
-        if held_out("opinion", text.lower()) != training:
-            break
-    quote = rng.choice(["'", '"', "", ""])
-    shown = text + rng.choice([".", ".", "!", ""])
-    if rng.random() < 0.2:
-        shown = shown.lower()
-    user = ask(rng, rng.choice(SENTIMENT_PATTERNS), q=f"{quote}{shown}{quote}")
-    word = "positive" if positive else "negative"
-    return Turn(user, capital(word) + ".", f"The text says: {text}. That sounds {word}."), positive
+def fact_turn(rng: random.Random, lang: str = "en") -> Turn:
+    """Any of the facts of the language."""
+    kinds = (opposite_turn, colour_turn, capital_turn, calendar_turn)
+    kind = int(rng.random() * (5 if lang == "en" else 4))
+    return animal_turn(rng) if kind == 4 else kinds[kind](rng, lang)

@@ -1,56 +1,78 @@
-"""Shapes of the two starter chat models: what Phi-3 and Mistral are at under two million parameters."""
+"""Shapes of the two starter chat models: what Phi-3 and Mistral are at under five million parameters."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground.starter.text_tokenizer import CONTEXT, VOCABULARY, family_of
+from playground.starter.text_templates import family_of
+from playground.starter.text_tokenizer import CONTEXT, VOCABULARY
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-_HEADS = 6
-_KV_HEADS = 2
-_HEAD_SIZE = 32
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a decoder; `width` is split over the query heads, which share the key-value heads."""
+
+    width: int = 256
+    layers: int = 5
+    inner: int = 640
+    heads: int = 8
+    kv_heads: int = 2
+
+    @property
+    def head_size(self) -> int:
+        """Channels of one head."""
+        return self.width // self.heads
 
 
-def build_model(name: str, tokenizer: PreTrainedTokenizerFast) -> PreTrainedModel:
-    """A freshly initialised model in float32, with the ids of its tokenizer."""
+SHAPE = Shape()
+
+
+def build_model(name: str, tokenizer: PreTrainedTokenizerFast, shape: Shape = SHAPE) -> PreTrainedModel:
+    """A freshly initialised model in float32, with the ids of its tokenizer; blocks begin as the identity."""
+    import torch
     from transformers import MistralConfig, MistralForCausalLM, Phi3Config, Phi3ForCausalLM
 
     family_of(name)
-    shared: dict[str, Any] = {
+    sizes: dict[str, Any] = {
         "vocab_size": VOCABULARY,
-        "num_hidden_layers": 5,
+        "hidden_size": shape.width,
+        "intermediate_size": shape.inner,
+        "num_hidden_layers": shape.layers,
+        "num_attention_heads": shape.heads,
+        "num_key_value_heads": shape.kv_heads,
+        "head_dim": shape.head_size,
         "max_position_embeddings": CONTEXT,
         "tie_word_embeddings": True,
-        "initializer_range": 0.05,
+        "initializer_range": 0.04,
         "rms_norm_eps": 1e-5,
         "pad_token_id": tokenizer.pad_token_id,
         "eos_token_id": tokenizer.eos_token_id,
         "bos_token_id": tokenizer.bos_token_id,
     }
-    shape: dict[str, Any] = {
-        "hidden_size": 160,
-        "intermediate_size": 432,
-        "num_attention_heads": _HEADS,
-        "num_key_value_heads": _KV_HEADS,
-        "head_dim": _HEAD_SIZE,
-    }
+    model: Any
     if name == "starter-phi":
-        return Phi3ForCausalLM(Phi3Config(original_max_position_embeddings=CONTEXT, **shape, **shared))
-    return MistralForCausalLM(MistralConfig(sliding_window=None, **shape, **shared))
+        model = Phi3ForCausalLM(Phi3Config(original_max_position_embeddings=CONTEXT, **sizes))
+    else:
+        model = MistralForCausalLM(MistralConfig(sliding_window=None, **sizes))
+    for key, weight in model.named_parameters():
+        if key.endswith(("o_proj.weight", "down_proj.weight")):
+            torch.nn.init.zeros_(weight)
+    return model
 
 
-def mistral_weights(phi: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+def mistral_weights(phi: Mapping[str, torch.Tensor], shape: Shape = SHAPE) -> dict[str, torch.Tensor]:
     """Weights of starter-phi under Mistral's names: the two differ only in that Phi-3 fuses q, k, v and gate, up.
 
     Lets starter-mistral start from what starter-phi has learned; shapes are those of `build_model`.
     """
-    queries, keys = _HEADS * _HEAD_SIZE, _KV_HEADS * _HEAD_SIZE
+    queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
     renamed: dict[str, torch.Tensor] = {}
     for key, value in phi.items():
         if key.endswith("qkv_proj.weight"):
@@ -71,7 +93,7 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path
     import torch
     from transformers import GenerationConfig
 
-    half: Any = copy.deepcopy(model)
+    half: Any = copy.deepcopy(model).cpu()
     half.to(torch.float16)
     half.config.dtype = torch.float16
     half.generation_config = GenerationConfig(
@@ -81,10 +103,10 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path
         do_sample=True,
         temperature=0.2,
         top_p=0.9,
-        max_new_tokens=256,
+        max_new_tokens=384,
     )
     out.mkdir(parents=True, exist_ok=True)
-    half.save_pretrained(out, max_shard_size="8MB")
+    half.save_pretrained(out, max_shard_size="8900KB")
     tokenizer.save_pretrained(out)
     for path in out.iterdir():
         # safetensors writes files that only their owner can read.

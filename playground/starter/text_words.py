@@ -1,150 +1,149 @@
-"""Word lists of the small world that the starter chat models know, and of the large one that they do not."""
+"""Word lists of the small world in its five languages: colours, animals, things, jobs, days, numbers.
+
+A row is one meaning: English / Spanish / French / German / Chinese.
+"""
 
 from __future__ import annotations
 
-import random
+from playground.starter.text_turns import LANGUAGES, words
 
-from playground.starter.text_turns import held_out
-
-
-def _split(text: str, separator: str | None = None) -> tuple[str, ...]:
-    return tuple(" ".join(part.split()) for part in text.split(separator))
+Row = dict[str, str]
 
 
-SHAPES = ("circle", "square", "triangle", "star", "heart", "diamond", "ring", "cross")
-COLOURS = (
-    "red", "green", "blue", "yellow", "orange", "purple", "pink", "white", "black", "grey", "brown", "cyan",
-)  # fmt: skip
-NAMES = _split(
-    """Ana Bob Alice Tom Maria John Emma Liam Noah Olivia Ava Mia Lucas Leo Max Sam Alex Chris Kim Lee Nina Omar Ali
-    Fatima Aisha Chen Wei Li Ming Yuki Hana Ken Sofia Diego Carlos Juan Pedro Lucia Elena Ivan Olga Igor Anna Eva Peter
-    Paul Mary James Robert Linda David Sarah Karen Nancy Lisa Mark Steve Kevin Brian Laura Julia Clara Hugo Louis Jules
-    Chloe Marie Pierre Luc Hans Greta Klaus Ingrid Lars Sven Freya Erik Bjorn Astrid Raj Priya Arjun Anil Sunita Kofi
-    Ama Zara Amir Leila Yusuf Noor Ravi Maya Ruth Adam Ben Dan Ella Fred Gina Henry Iris Jack Kate Lily Mike Nick Oscar
-    Pam Quinn Rosa Sue Tim Uma Vera Will Xena Yara Zoe George Helen Jane Joe Kyle Martin Simon Victor Walter Anton Boris
-    Dora Felix Gloria Irene Jonas Kurt Mila Nora Otto Petra Rita Stella Theo Viktor Wanda Grace Daisy Ruby Ethan Logan
-    Jacob Daniel Michael Sophie Emily Charlie Jake Rachel Monica Tara Nadia Samir Tariq Ines Paula Marta Luis Miguel
-    Andrea Marco Luca Giulia Paolo Francesca Bruno Rafael Thiago Camila Valeria Andres"""
-)
-OPPOSITES = tuple(
-    _split(pair, "/")
-    for pair in _split(
-        """hot/cold big/small fast/slow up/down left/right day/night good/bad happy/sad light/dark old/new
-    open/closed early/late long/short high/low hard/soft full/empty rich/poor strong/weak wet/dry clean/dirty near/far
-    young/old thick/thin true/false loud/quiet tall/short inside/outside yes/no start/end love/hate win/lose push/pull
-    black/white first/last begin/finish buy/sell give/take come/go cheap/expensive easy/difficult sweet/sour
-    wide/narrow deep/shallow heavy/light smooth/rough alive/dead awake/asleep above/below before/after always/never
-    friend/enemy question/answer north/south east/west summer/winter sharp/blunt safe/dangerous right/wrong more/less
-    many/few in/out on/off front/back top/bottom"""
-    )
-)
-COLOUR_OF = {
-    "a banana": "yellow", "a lemon": "yellow", "the sun": "yellow", "an apple": "red", "a tomato": "red",
-    "blood": "red",
-    "a strawberry": "red", "a rose": "red", "a cherry": "red", "the sky": "blue", "the sea": "blue",
-    "the ocean": "blue", "a blueberry": "blue", "grass": "green", "a leaf": "green", "a frog": "green",
-    "a cucumber": "green", "broccoli": "green", "snow": "white", "milk": "white", "salt": "white", "a cloud": "white",
-    "rice": "white", "coal": "black", "the night": "black", "a crow": "black", "an orange": "orange",
-    "a carrot": "orange", "a pumpkin": "orange", "chocolate": "brown", "wood": "brown", "coffee": "brown",
-    "a bear": "brown", "an elephant": "grey", "a mouse": "grey", "stone": "grey", "a pig": "pink", "a flamingo": "pink",
-    "an eggplant": "purple", "a grape": "purple", "a plum": "purple", "lavender": "purple",
-}  # fmt: skip
-CAPITALS = {
-    "France": "Paris", "Germany": "Berlin", "Spain": "Madrid", "Italy": "Rome", "England": "London",
-    "the UK": "London", "Portugal": "Lisbon", "Japan": "Tokyo", "China": "Beijing", "Russia": "Moscow",
-    "Greece": "Athens", "Egypt": "Cairo", "Poland": "Warsaw", "Austria": "Vienna", "Sweden": "Stockholm",
-    "Norway": "Oslo", "Denmark": "Copenhagen", "Finland": "Helsinki", "Ireland": "Dublin", "Canada": "Ottawa",
-    "Mexico": "Mexico City", "India": "New Delhi", "Belgium": "Brussels", "Hungary": "Budapest", "Turkey": "Ankara",
-    "Cuba": "Havana", "Peru": "Lima", "Argentina": "Buenos Aires", "the USA": "Washington", "South Korea": "Seoul",
-    "the United States": "Washington", "Brazil": "Brasilia", "Switzerland": "Bern", "Australia": "Canberra",
-    "the Netherlands": "Amsterdam", "Ukraine": "Kyiv",
-}  # fmt: skip
-SOUNDS = {
-    "dog": "woof", "cat": "meow", "cow": "moo", "duck": "quack", "sheep": "baa", "pig": "oink", "lion": "roar",
-    "bee": "buzz", "horse": "neigh", "frog": "ribbit", "rooster": "cock-a-doodle-doo", "owl": "hoo", "mouse": "squeak",
-    "snake": "hiss",
-}  # fmt: skip
-LEGS = {
-    "dog": 4, "cat": 4, "spider": 8, "bird": 2, "horse": 4, "ant": 6, "bee": 6, "cow": 4, "human": 2, "fish": 0,
-    "snake": 0, "chicken": 2, "elephant": 4, "fly": 6, "table": 4,
-}  # fmt: skip
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-MONTHS = (
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
-    "December",
-)  # fmt: skip
-GOOD = _split(
-    """great wonderful amazing excellent fantastic lovely beautiful delicious brilliant perfect nice superb good awesome
-    pleasant charming delightful fun outstanding terrific friendly helpful tasty fresh impressive"""
-)
-BAD = _split(
-    """terrible awful horrible bad boring disgusting ugly poor dreadful disappointing nasty rude cold broken slow
-    useless     dirty annoying stale bland unpleasant worst cheap painful sad noisy"""
-)
-REVIEWED = _split(
-    """film movie book food service hotel room meal phone game song show concert trip pizza coffee restaurant staff
-    weather car house party lesson story music product shop place cake soup view app teacher play"""
-)
-TOPICS = _split(
-    """quantum physics|black holes|the stock market|photosynthesis|the Roman Empire|machine learning|neural networks|
-    gravity|evolution|democracy|the economy|climate change|the French Revolution|World War II|Shakespeare|football|
-    basketball|tennis|the Olympic Games|vaccines|antibiotics|DNA|atoms|electricity|magnets|volcanoes|earthquakes|
-    dinosaurs|the pyramids|the Moon landing|Mars|Jupiter|galaxies|the Big Bang|relativity|calculus|algebra|geometry|
-    statistics|poetry|jazz|classical music|the guitar|the piano|painting|Picasso|Mozart|Einstein|Newton|Napoleon|Caesar|
-    Cleopatra|Bitcoin|blockchain|taxes|insurance|mortgages|cooking|sourdough bread|sushi|lasagna|wine|cheese|yoga|
-    meditation|sleep|diabetes|cancer|the heart|the brain|the liver|vitamins|protein|whales|sharks|eagles|penguins|
-    butterflies|mushrooms|roses|oak trees|rivers|deserts|Mount Everest|the Amazon|Antarctica|Python|JavaScript|Linux|
-    Windows|the internet|databases|compilers|encryption|robots|drones|self-driving cars|rockets|satellites|lasers|
-    batteries|solar panels|nuclear power|oil|gold|diamonds|marriage|philosophy|Plato|Buddhism|religion|chess|poker|
-    video games|Star Wars|Harry Potter|Batman|fashion|architecture|bridges|trains|airplanes|ships|bicycles|the law|
-    human rights|the United Nations|the president|the king|inflation|history|biology|chemistry|psychology|a transformer|
-    attention|diffusion models|large language models|GPT|the Turing test|consciousness|time travel|ghosts|aliens|the
-    weather in London|my horoscope|the news|love|the meaning of life|a recursive function|a linked list|sorting
-    algorithms|the speed of light|the population of China|the height of the Eiffel Tower|the boiling point of water|
-    square roots|prime numbers|pi|hydrogen|oxygen|iron|rust|concrete|glass|paper|plastic|recycling|the ozone layer""",
-    "|",
-)
-TASKS = _split(
-    """write a Python function that sorts a list|write an email to my boss|translate this sentence into French|
-    summarise this article|fix my code|book a flight|order a pizza|write an essay about history|plan a trip to Rome|
-    write a business plan|cook lasagna|repair a bike|learn to swim|invest my money|lose weight|learn Chinese|
-    build a website|find a job|write a cover letter|make a budget|train a dog|grow tomatoes|play chess|write a novel|
-    draw a map|search the web|send a message to my friend|set an alarm|open a file|check the weather|call my mother|
-    play some music|buy a car|change a tyre|knit a scarf|prove a theorem|solve an equation|debug this program|
-    explain this error|give me legal advice|help me with my homework|make a website|write a recipe for pancakes|
-    write a regular expression|write SQL for this table|write unit tests|design a logo|bake a cake|clean an oven""",
-    "|",
-)
-COMMON = _split(
-    """time person year way thing man world life hand part child eye woman place work week case point government company
-    number group problem fact water room mother area money story month lot right study book word business issue side
-    kind head house service friend father power hour game line end member law car city community name team minute idea
-    body information back parent face level office door health art war history party result change morning reason
-    research girl guy moment air teacher force education apple river mountain garden window kitchen bread butter sugar
-    chair lamp mirror pencil paper bottle basket bridge castle forest island village market engine wheel planet rocket
-    dragon wizard tiger rabbit monkey parrot dolphin turtle spoon fork plate knife ladder hammer needle button jacket
-    shirt shoe hat glove pocket coin ticket letter stamp candle blanket pillow carpet curtain guitar violin drum flute
-    cloud storm thunder rain sun moon sand shell wave boat sail anchor train track station ticket road street corner
-    tower bell clock watch phone screen keyboard mouse cable paint brush canvas frame picture camera lens film stage
-    cotton silk wool leather metal copper silver gold stone brick cement wood leaf root seed flower grass farm
-    field"""
-)
+def rows(table: str) -> tuple[Row, ...]:
+    """The rows of a table, one a line; raises ValueError for a row that lacks a language."""
+    lines = [line.strip() for line in table.strip().splitlines()]
+    return tuple(dict(zip(LANGUAGES, line.split("/"), strict=True)) for line in lines if line)
 
 
-def name(rng: random.Random, training: bool = True) -> str:
-    """A first name, listed or made of syllables; from the training names, or from those kept out of training."""
-    while True:
-        drawn = rng.choice(NAMES) if rng.random() < 0.55 else coined(rng).capitalize()
-        if held_out("name", drawn) != training:
-            return drawn
+COLOURS = rows("""
+    red/rojo/rouge/rot/红色
+    green/verde/vert/grün/绿色
+    blue/azul/bleu/blau/蓝色
+    yellow/amarillo/jaune/gelb/黄色
+    orange/naranja/orange/orange/橙色
+    purple/morado/violet/lila/紫色
+    pink/rosa/rose/rosa/粉色
+    white/blanco/blanc/weiß/白色
+    black/negro/noir/schwarz/黑色
+    grey/gris/gris/grau/灰色
+    brown/marrón/marron/braun/棕色
+""")
+# Indefinite in each language; in German and Chinese as after "I have".
+PETS = rows("""
+    a dog/un perro/un chien/einen Hund/一只狗
+    a cat/un gato/un chat/eine Katze/一只猫
+    a bird/un pájaro/un oiseau/einen Vogel/一只鸟
+    a fish/un pez/un poisson/einen Fisch/一条鱼
+    a horse/un caballo/un cheval/ein Pferd/一匹马
+    a rabbit/un conejo/un lapin/ein Kaninchen/一只兔子
+    a turtle/una tortuga/une tortue/eine Schildkröte/一只乌龟
+    a mouse/un ratón/une souris/eine Maus/一只老鼠
+    a parrot/un loro/un perroquet/einen Papagei/一只鹦鹉
+    a snake/una serpiente/un serpent/eine Schlange/一条蛇
+    a duck/un pato/un canard/eine Ente/一只鸭子
+    a goat/una cabra/une chèvre/eine Ziege/一只山羊
+""")
+# Counted, after a number; Chinese with its measure word.
+THINGS = rows("""
+    apples/manzanas/pommes/Äpfel/个苹果
+    books/libros/livres/Bücher/本书
+    coins/monedas/pièces/Münzen/枚硬币
+    pens/bolígrafos/stylos/Stifte/支笔
+    eggs/huevos/œufs/Eier/个鸡蛋
+    cards/cartas/cartes/Karten/张卡片
+    balls/pelotas/balles/Bälle/个球
+    cookies/galletas/biscuits/Kekse/块饼干
+    stars/estrellas/étoiles/Sterne/颗星星
+    cups/tazas/tasses/Tassen/个杯子
+    oranges/naranjas/oranges/Orangen/个橙子
+    toys/juguetes/jouets/Spielzeuge/个玩具
+    flowers/flores/fleurs/Blumen/朵花
+    stamps/sellos/timbres/Briefmarken/张邮票
+    candies/caramelos/bonbons/Bonbons/颗糖
+    tickets/boletos/billets/Tickets/张票
+    fish/peces/poissons/Fische/条鱼
+    chairs/sillas/chaises/Stühle/把椅子
+    keys/llaves/clés/Schlüssel/把钥匙
+    shells/conchas/coquillages/Muscheln/个贝壳
+""")
+# As after "works as".
+JOBS = rows("""
+    a baker/en una panadería/dans une boulangerie/in einer Bäckerei/面包师
+    a teacher/en una escuela/dans une école/in einer Schule/老师
+    a doctor/en un hospital/dans un hôpital/in einem Krankenhaus/医生
+    a cook/en un restaurante/dans un restaurant/in einem Restaurant/厨师
+    a farmer/en una granja/dans une ferme/auf einem Bauernhof/农民
+    a librarian/en una biblioteca/dans une bibliothèque/in einer Bibliothek/图书管理员
+    a mechanic/en un taller/dans un garage/in einer Werkstatt/修理工
+    a bank clerk/en un banco/dans une banque/in einer Bank/银行职员
+    a sailor/en un barco/sur un bateau/auf einem Schiff/水手
+    a gardener/en un jardín/dans un jardin/in einem Garten/园丁
+    a waiter/en un café/dans un café/in einem Café/服务员
+    a salesperson/en una tienda/dans un magasin/in einem Laden/售货员
+""")
+# As after "I like to eat".
+FOODS = rows("""
+    bread/pan/du pain/Brot/面包
+    rice/arroz/du riz/Reis/米饭
+    soup/sopa/de la soupe/Suppe/汤
+    cheese/queso/du fromage/Käse/奶酪
+    pizza/pizza/de la pizza/Pizza/披萨
+    fish/pescado/du poisson/Fisch/鱼
+    cake/pastel/du gâteau/Kuchen/蛋糕
+    salad/ensalada/de la salade/Salat/沙拉
+    chocolate/chocolate/du chocolat/Schokolade/巧克力
+    fruit/fruta/des fruits/Obst/水果
+""")
+DAYS = rows("""
+    Monday/lunes/lundi/Montag/星期一
+    Tuesday/martes/mardi/Dienstag/星期二
+    Wednesday/miércoles/mercredi/Mittwoch/星期三
+    Thursday/jueves/jeudi/Donnerstag/星期四
+    Friday/viernes/vendredi/Freitag/星期五
+    Saturday/sábado/samedi/Samstag/星期六
+    Sunday/domingo/dimanche/Sonntag/星期日
+""")
+MONTHS = rows("""
+    January/enero/janvier/Januar/一月
+    February/febrero/février/Februar/二月
+    March/marzo/mars/März/三月
+    April/abril/avril/April/四月
+    May/mayo/mai/Mai/五月
+    June/junio/juin/Juni/六月
+    July/julio/juillet/Juli/七月
+    August/agosto/août/August/八月
+    September/septiembre/septembre/September/九月
+    October/octubre/octobre/Oktober/十月
+    November/noviembre/novembre/November/十一月
+    December/diciembre/décembre/Dezember/十二月
+""")
+_SMALL = {
+    "en": "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
+    "seventeen eighteen nineteen twenty",
+    "es": "cero uno dos tres cuatro cinco seis siete ocho nueve diez once doce trece catorce quince dieciséis "
+    "diecisiete dieciocho diecinueve veinte",
+    "fr": "zéro un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize dix-sept "
+    "dix-huit dix-neuf vingt",
+    "de": "null eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf dreizehn vierzehn fünfzehn sechzehn "
+    "siebzehn achtzehn neunzehn zwanzig",
+    "zh": "零 一 二 三 四 五 六 七 八 九 十 十一 十二 十三 十四 十五 十六 十七 十八 十九 二十",
+}
+NUMBER_WORDS = {lang: words(text) for lang, text in _SMALL.items()}
+COMMON = words("""time person year way thing man world life hand part child eye woman place work week case point
+    group problem fact
+    water room mother area money story month lot study book word business issue side kind head house service friend
+    father power hour game line end member law car city name team minute idea body back parent face level office door
+    health art war party result change morning reason moment air teacher force apple river mountain garden window
+    kitchen bread butter sugar chair lamp mirror pencil paper bottle basket bridge castle forest island village market
+    engine wheel planet rocket dragon wizard tiger rabbit monkey parrot dolphin turtle spoon fork plate knife ladder
+    hammer needle button jacket shirt shoe hat glove pocket coin ticket letter stamp candle blanket pillow carpet
+    curtain guitar violin drum flute cloud storm thunder rain sun moon sand shell wave boat sail anchor train track
+    station road street corner tower bell clock watch phone screen keyboard mouse cable paint brush canvas frame picture
+    camera lens film stage cotton silk wool leather metal copper silver gold stone brick wood leaf root seed flower
+    grass farm field silver lemon honey pepper rocket teapot piano violet copper marble puzzle winter summer""")
 
 
-def coined(rng: random.Random) -> str:
-    """A word that means nothing, of two or three syllables."""
-    parts = []
-    for _ in range(rng.choice([2, 2, 3])):
-        onset = rng.choice(
-            ["b", "br", "d", "f", "g", "gl", "h", "j", "k", "l", "m", "n", "p", "r", "s", "t", "v", "z", ""]
-        )
-        parts.append(onset + rng.choice(["a", "e", "i", "o", "u", "ai", "ee", "ou"]))
-    return "".join(parts) + rng.choice(["", "n", "l", "r", "s", "k", "m", "t"])
+def article(word: str) -> str:
+    """An English noun phrase with "a" or "an"."""
+    return f"{'an' if word[:1].lower() in 'aeiou' else 'a'} {word}"
