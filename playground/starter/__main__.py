@@ -1,4 +1,4 @@
-"""Make and measure the starter models: `python -m playground.starter list | train NAME | evaluate NAME`."""
+"""Make and measure the starter models: `python -m playground.starter list | train NAME | evaluate NAME | report`."""
 
 from __future__ import annotations
 
@@ -28,13 +28,20 @@ def build_parser() -> argparse.ArgumentParser:
     train.add_argument("--start", type=Path, help="a starter-phi folder whose weights a text model begins with")
     train.add_argument("--resume", action="store_true", help="go on from the checkpoint in --work")
     train.add_argument("--threads", type=int, help="torch threads (default: torch's own choice)")
+    train.add_argument("--device", default="cpu", help="cpu (default) or cuda")
     measure = commands.add_parser("evaluate", help="measure a model and write its figures and model card")
     measure.add_argument("name", choices=[*IMAGE_MODELS, *TEXT_MODELS])
     measure.add_argument("--out", type=Path, help="model folder (default: assets/starter/NAME)")
-    measure.add_argument("--count", type=int, default=100, help="pictures, or questions, of each kind")
+    measure.add_argument(
+        "--share", type=float, default=1.0, help="share of the pictures or questions, for a quick look"
+    )
     measure.add_argument("--steps", type=int, default=20, help="sampler steps of a picture")
     measure.add_argument("--guidance", type=float, default=4.0, help="guidance scale of a picture")
     measure.add_argument("--threads", type=int, help="torch threads (default: torch's own choice)")
+    report = commands.add_parser("report", help="measure all models and write assets/starter/REPORT.md and .json")
+    report.add_argument("--share", type=float, default=1.0, help="share of the pictures and questions")
+    report.add_argument("--gather", action="store_true", help="measure nothing; gather what was measured")
+    report.add_argument("--json", action="store_true", help="print JSON")
     return parser
 
 
@@ -51,11 +58,37 @@ def list_models(as_json: bool) -> None:
         print(f"{row['id']:18} {'not made yet' if row['bytes'] is None else '{:,} bytes'.format(row['bytes'])}")
 
 
+def evaluate(name: str, folder: Path, share: float = 1.0, steps: int = 20, guidance: float = 4.0) -> None:
+    """Measure one model, printing each figure as it comes; writes quality.json and the model card into its folder."""
+    if name in TEXT_MODELS:
+        from playground.starter.text_evaluate import evaluate as evaluate_text
+
+        evaluate_text(name, folder, max(2, round(200 * share)))
+        return
+    from playground.starter.cards import write_card
+    from playground.starter.evaluate import Settings
+    from playground.starter.evaluate import evaluate as evaluate_image
+    from playground.starter.figures import Figure
+
+    def show(figure: Figure) -> None:
+        print(f"{figure.what}: {figure.value:.1f} {figure.unit} (n = {figure.n})", flush=True)
+
+    evaluate_image(name, folder, Settings(steps=steps, guidance_scale=guidance), share, show)
+    write_card(name, folder)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     options = build_parser().parse_args(arguments)
     if options.command == "list":
         list_models(options.json)
+        return 0
+    if options.command == "report":
+        from playground.starter.figures import table
+        from playground.starter.report import report
+
+        figures = report(ASSETS, options.share, measure_anew=not options.gather)
+        print(json.dumps([one.record() for one in figures], indent=1) if options.json else "\n".join(table(figures)))
         return 0
     import torch
 
@@ -63,29 +96,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         torch.set_num_threads(options.threads)
     out = options.out or ASSETS / options.name
     is_text = options.name in TEXT_MODELS
-    if options.command == "evaluate" and is_text:
-        from playground.starter.text_evaluate import evaluate as evaluate_text
-
-        evaluate_text(options.name, out, options.count)
-        return 0
     if options.command == "evaluate":
-        from playground.starter.cards import write_card
-        from playground.starter.evaluate import Settings, evaluate
-
-        settings = Settings(steps=options.steps, guidance_scale=options.guidance)
-        print(json.dumps(evaluate(options.name, out, settings, options.count), indent=2))
-        write_card(options.name, out)
+        evaluate(options.name, out, options.share, options.steps, options.guidance)
         return 0
     work = options.work or Path("train") / options.name
     limits = (options.name, out, work, options.minutes, options.steps, options.resume)
     if is_text:
         from playground.starter.text_train import train as train_text
 
-        train_text(*limits, start=options.start)
+        train_text(*limits, start=options.start, device=options.device)
     else:
         from playground.starter.recipes import train as train_image
 
-        train_image(*limits)
+        train_image(*limits, device=options.device)
     return 0
 
 

@@ -1,4 +1,7 @@
-"""Write the model card (README.md) of a starter image model from training.json and quality.json; no figure by hand."""
+"""Write the model card (README.md) of a starter image model from training.json and quality.json; no figure by hand.
+
+`data` and `recipe` in training.json stand in for today's, for weights that were made with earlier ones.
+"""
 
 from __future__ import annotations
 
@@ -7,74 +10,58 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from playground.starter.figures import Figure, table
+from playground.starter.world import SHAPES, STYLES, WORLD
+
 _ABOUT = {
-    "starter-sd": "A small Stable Diffusion of our own: text to 128x128 pictures of one or two coloured shapes.",
+    "starter-sd": "A small Stable Diffusion of our own: text to 128x128 pictures of coloured shapes.",
     "starter-sd-small": "The smaller, faster sibling of starter-sd, less exact: something to compare it with.",
     "starter-clip": "A small CLIP of our own for scenes of coloured shapes, 128x128.",
 }
-_DATA = """Scenes rendered by the code of this project (`playground/starter/scenes.py`, `render.py`, `captions.py`): one
-or two of 10 shapes in 10 colours on a solid background, with captions of varying wording. One in ten (colour, shape,
-background) triples is kept out of all training by a hash of its names. Nothing was downloaded, no other model used."""
+_DATA = (
+    "Scenes rendered by the code of this project (`playground/starter/scenes.py`, `styles.py`, `captions.py`): one to "
+    f"four of {len(SHAPES)} shapes in {len(WORLD.colours)} colours, filled or outlined, in nine positions and five "
+    "relations, on solid, graded, striped, dotted and checkered backgrounds, drawn "
+    f"{', '.join(STYLES[:-1])} or {STYLES[-1]}, with captions of varying wording. One in ten (colour, shape, "
+    "background) triples is kept out of all training by a hash of its names. Nothing was downloaded, no other model "
+    "was used."
+)
 _LIMITS = {
-    "diffusion": "It knows the words of its captions and nothing else: no photographs, no counting beyond two, English "
-    "only. Two objects and their relation are the hardest; thin outlines come out soft.",
+    "diffusion": "It knows the words of its captions and nothing else: no photographs, no people, English only. "
+    "Several objects at once are the hardest. Figures below a half mean: not learned.",
     "clip": "It compares scenes of this world only, trained on rendered pictures and never on generated ones. It says "
     "nothing about photographs.",
 }
 
 
-def _table(rows: Mapping[str, object]) -> list[str]:
-    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items()), ""]
-
-
-def _training_rows(training: Mapping[str, Any]) -> dict[str, str]:
+def _training_rows(training: Mapping[str, Any]) -> list[str]:
     rows = {f"parameters, {part}": f"{count:,}" for part, count in training["parameters"].items()}
     rows["parameters, all"] = f"{sum(training['parameters'].values()):,}"
     for stage, facts in training["stages"].items():
         rows[f"training, {stage}"] = (
             f"{facts['steps']:,} steps, {facts['seconds']:,.0f} s, last loss {facts['loss']:.4f}"
         )
-    return rows
+    return ["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in rows.items()), ""]
 
 
-def _diffusion_lines(quality: Mapping[str, Any]) -> list[str]:
-    settings = quality["settings"]
-    lines = [
-        f"Measured {quality['date']} with {settings['sampler']}, {settings['steps']} steps, guidance "
-        f"{settings['guidance_scale']}, float32, torch {quality['torch']}, CPU {quality['machine']}, "
-        f"{quality['threads']} thread(s); pictures read back by `playground/starter/reader.py` from their pixels.",
-        "",
-        "| prompts | n | background right | colour right | both | shape right | place right |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for kind, row in quality["shares"].items():
-        shares = " | ".join(f"{row[key]:.0%}" for key in ("background", "colour", "both", "shape", "place"))
-        lines.append(f"| {kind.replace('_', '-')} | {row['count']} | {shares} |")
-    extra = {
-        "autoencoder, held-out scenes": f"{quality['vae_db']} dB",
-        "seconds a picture": quality["seconds_per_picture"],
-    }
-    return [*lines, "", *_table(extra)]
-
-
-def _clip_lines(quality: Mapping[str, Any]) -> list[str]:
-    rows = {
-        "picture to caption, right of 100": f"{quality['image_to_text_of_100']:.1%}",
-        "caption to picture, right of 100": f"{quality['text_to_image_of_100']:.1%}",
-        "shape of held-out scenes, right of 10": f"{quality['held_out_shape_of_10']:.1%}",
-    }
-    return [f"Measured {quality['date']}, float32, torch {quality['torch']}.", "", *_table(rows)]
-
-
-def _unlearned(kind: str, quality: Mapping[str, Any]) -> str:
-    """Say in words which figures are so low that the thing counts as not learned."""
-    if kind == "clip":
-        weak = [("shapes", quality["held_out_shape_of_10"])]
-    else:
-        shares = quality["shares"]
-        weak = [("shapes", shares["seen"]["shape"]), ("places away from the centre", shares["placed"]["place"])]
-    names = [f"{name} ({share:.0%} right)" for name, share in weak if share < 0.5]
-    return f"Not learned yet in this short training: {' and '.join(names)}. " if names else ""
+def _recipe(name: str, training: Mapping[str, Any]) -> str:
+    if "recipe" in training:
+        return str(training["recipe"])
+    if name == "starter-clip":
+        return (
+            "Symmetric contrastive loss, batches of 128 in pairs that differ in one fact, slight blur and noise on the "
+            "pictures, AdamW, bfloat16 autocast, averaged weights."
+        )
+    text = (
+        "AutoencoderKL (factor 8, 4 channels, L1 + 2 MSE + small KL); UNet and text encoder trained together with "
+        "v-prediction on Stable Diffusion's noise schedule, pure noise from timestep 980 on, 10 % empty captions, "
+        f"batches of {training['batch']}, first large single objects, then the whole world, one step in eight at "
+        "another size from 64 to 192 pixels; Muon for matrices and AdamW for the rest, bfloat16 autocast, averaged "
+        "weights."
+    )
+    if name == "starter-sd-small":
+        text += " The autoencoder is starter-sd's; the text encoder starts from starter-sd's and is trained on."
+    return text
 
 
 def write_card(name: str, folder: Path) -> None:
@@ -82,20 +69,15 @@ def write_card(name: str, folder: Path) -> None:
     training = json.loads((folder / "training.json").read_text())
     quality = json.loads((folder / "quality.json").read_text())
     kind = "clip" if name == "starter-clip" else "diffusion"
-    recipe = (
-        "Symmetric contrastive loss, batches of 128 in pairs that differ in one shape or colour, slight blur and noise "
-        "on the pictures, AdamW, bfloat16 autocast, averaged weights."
-        if kind == "clip"
-        else f"AutoencoderKL (factor 8, 4 channels, L1 + 2 MSE + small KL); UNet and text encoder trained together "
-        f"from scratch with v-prediction on Stable Diffusion's noise schedule, pure noise from timestep 980 on, 10 % "
-        f"empty captions, batches of {training['batch']}, Muon for matrices and AdamW for the rest, bfloat16 autocast "
-        f"on CPU, averaged weights."
-    )
-    if name == "starter-sd-small":
-        recipe += " The autoencoder is starter-sd's; the text encoder starts from starter-sd's and is trained on."
-    if "history" in training:
-        recipe += f" This run: {training['history']}."
-    measured = _clip_lines(quality) if kind == "clip" else _diffusion_lines(quality)
+    names = Figure.__dataclass_fields__
+    figures = [Figure(**{key: value for key, value in row.items() if key in names}) for row in quality["figures"]]
+    how = f"Measured {quality['date']} on held-out scenes, float32, torch {quality['torch']}, {quality['machine']} CPU."
+    if kind == "diffusion":
+        settings = quality["settings"]
+        how += (
+            f" {settings['sampler']}, {settings['steps']} steps, guidance {settings['guidance_scale']}; pictures read "
+            "back by `playground/scores/scene_reader.py`."
+        )
     lines = [
         "---",
         "license: apache-2.0",
@@ -107,16 +89,20 @@ def write_card(name: str, folder: Path) -> None:
         _ABOUT[name],
         "",
         "## Data",
-        _DATA,
+        training.get("data", _DATA),
         "",
         "## Recipe",
-        recipe + f" Weights are float16 safetensors. Made again by `python -m playground.starter train {name}`.",
+        f"{_recipe(name, training)} Weights are float16 safetensors. "
+        f"`python -m playground.starter train {name}` makes the model anew, with today's data and recipe.",
         "",
-        *_table(_training_rows(training)),
+        *_training_rows(training),
         "## Figures",
-        *measured,
+        how,
+        "",
+        *table(figures),
+        "",
         "## Limits",
-        _unlearned(kind, quality) + _LIMITS[kind],
+        _LIMITS[kind],
         "",
         "## Licence",
         "Apache-2.0.",

@@ -6,7 +6,6 @@ PIL image processor and the tokenizer apart, which needs none.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -17,17 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from playground.starter.captions import plain_caption
-from playground.starter.loop import Outcome, Plan, train_loop
+from playground.starter.loop import Outcome, Plan, in_half, train_loop
 from playground.starter.pool import ScenePool
-from playground.starter.render import render
-from playground.starter.scenes import scene_at
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from transformers import CLIPImageProcessorPil, CLIPModel, CLIPTokenizer
 
-CLIP_SEED, CLIP_TEST_SEED = 31, 32
+CLIP_SEED = 31
 MEAN = (0.48145466, 0.4578275, 0.40821073)
 STD = (0.26862954, 0.26130258, 0.27577711)
 
@@ -92,10 +88,10 @@ def roughened(images: Tensor, generator: torch.Generator) -> Tensor:
 
 def contrastive_loss(model: CLIPModel, pixels: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
     """Return the symmetric contrastive loss of CLIP (Radford et al. 2021) for matched rows."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with in_half(pixels.device):
         output = model(input_ids=ids, attention_mask=mask, pixel_values=pixels)
     logits = output.logits_per_text.float()
-    target = torch.arange(len(logits))
+    target = torch.arange(len(logits), device=logits.device)
     return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
 
@@ -118,11 +114,12 @@ def train_clip(
 
     def loss_at(step: int) -> Tensor:
         pool().refresh(refresh)
-        rows, texts = pool().batch(step, batch)
+        rows, texts, _ = pool().batch(step, batch)
         generator = torch.Generator().manual_seed(step)
         words = tokenizer(texts, padding=True, return_tensors="pt")
         pixels = normalised(roughened(rows.float() / 255, generator))
-        return contrastive_loss(model.train(), pixels, words.input_ids, words.attention_mask)
+        inputs = (pixels, words.input_ids, words.attention_mask)
+        return contrastive_loss(model.train(), *(tensor.to(model.device) for tensor in inputs))
 
     outcome = train_loop({"clip": model}, loss_at, plan, work, resume=resume)
     model.eval().requires_grad_(False)
@@ -153,24 +150,3 @@ def load_clip(folder: str | Path) -> tuple[CLIPModel, ClipProcessor]:
     model = transformers.CLIPModel.from_pretrained(folder, dtype=torch.float32).eval()
     pictures = transformers.CLIPImageProcessorPil.from_pretrained(folder)
     return model, ClipProcessor(transformers.CLIPTokenizer.from_pretrained(folder), pictures)
-
-
-@torch.no_grad()
-def retrieval(model: CLIPModel, tokenizer: CLIPTokenizer, *, count: int = 100, rounds: int = 5) -> tuple[float, float]:
-    """Return (image to text, text to image) accuracy among `count` fresh scenes with different plain captions."""
-    hits = torch.zeros(2)
-    for turn in range(rounds):
-        found: dict[str, Tensor] = {}
-        index = random.Random(f"retrieval/{turn}").randrange(10**9)
-        while len(found) < count:
-            scene = scene_at(CLIP_TEST_SEED, index)
-            found.setdefault(plain_caption(scene), render(scene))
-            index += 1
-        words = tokenizer(list(found), padding=True, return_tensors="pt")
-        pixels = normalised(torch.stack(list(found.values())))
-        logits = model(input_ids=words.input_ids, attention_mask=words.attention_mask, pixel_values=pixels)
-        scores = logits.logits_per_image
-        target = torch.arange(count)
-        hits += torch.stack([(scores.argmax(axis) == target).float().mean() for axis in (1, 0)])
-    to_text, to_image = (hits / rounds).tolist()
-    return to_text, to_image

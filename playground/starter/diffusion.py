@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from playground.starter.loop import Outcome, Plan, train_loop
+from playground.starter.course import COURSE, Course
+from playground.starter.loop import Outcome, Plan, in_half, train_loop
 from playground.starter.pool import ScenePool
-from playground.starter.scenes import WORLD, World
+from playground.starter.scenes import Scene
 from playground.starter.vae import encode_latents
 
 if TYPE_CHECKING:
@@ -33,12 +33,12 @@ PURE_NOISE_FROM = 980
 class DiffusionShape:
     """Sizes of the UNet (a channel count a level, attention in all levels but the first) and of the text encoder."""
 
-    channels: tuple[int, ...] = (48, 96, 160)
+    channels: tuple[int, ...] = (64, 128, 224)
     groups: int = 16
     head_width: int = 64
-    text_width: int = 128
+    text_width: int = 192
     text_layers: int = 3
-    text_heads: int = 2
+    text_heads: int = 3
 
 
 def build_unet(shape: DiffusionShape) -> UNet2DConditionModel:
@@ -109,32 +109,79 @@ def velocity_batch(latents: Tensor, noise: Tensor, timesteps: Tensor, alphas: Te
     return noised, alpha.sqrt() * noise - (1 - alpha).sqrt() * latents
 
 
-def object_weights(latents: Tensor, extra: float = 3.0) -> Tensor:
-    """Return (B, 1, H, W): 1 on the background of latents (B, 4, H, W), 1 + `extra` where an object is.
+def object_weights(scenes: Sequence[Scene], height: int, width: int, extra: float = 3.0) -> Tensor:
+    """Return (B, 1, height, width): 1 on the ground of each scene, 1 + `extra` on and around its objects.
 
-    Objects fill a tenth of a picture, and a solid background is soon learned; what is left to learn weighs more.
+    Objects fill a tenth of a picture, and a solid ground is soon learned; what is left to learn weighs more.
     """
-    rim = torch.cat([latents[:, :, 0], latents[:, :, -1], latents[:, :, :, 0], latents[:, :, :, -1]], dim=-1)
-    apart = (latents - rim.median(-1).values[:, :, None, None]).abs().amax(1, keepdim=True) > 0.5
-    return 1 + extra * F.max_pool2d(apart.float(), 3, stride=1, padding=1)
+    down = ((torch.arange(height) + 0.5) / height)[:, None]
+    across = ((torch.arange(width) + 0.5) / width)[None, :]
+    shorter = min(height, width)
+    weights = torch.ones(len(scenes), 1, height, width)
+    for row, scene in zip(weights, scenes, strict=True):
+        for item in scene.items:
+            reach = (item.radius * 1.1 * shorter + 1) / shorter  # a shape's reach, and one latent beyond it
+            near_x = ((across - item.x).abs() * width / shorter) < reach
+            near_y = ((down - item.y).abs() * height / shorter) < reach
+            row[0][near_x & near_y] = 1 + extra
+    return weights
 
 
 def diffusion_loss(
-    unet: UNet2DConditionModel, text_encoder: CLIPTextModel, latents: Tensor, ids: Tensor, seed: int, alphas: Tensor
+    unet: UNet2DConditionModel,
+    text_encoder: CLIPTextModel,
+    latents: Tensor,
+    ids: Tensor,
+    weights: Tensor,
+    seed: int,
+    alphas: Tensor,
 ) -> Tensor:
-    """Return the mean squared velocity error, objects weighing more, for latents (B, 4, H, W) and token ids (B, T)."""
+    """Return the mean squared velocity error, weighted by (B, 1, H, W), for latents (B, 4, H, W) and ids (B, T).
+
+    All lie on one device; noise and timesteps are drawn on the CPU, so that a seed gives the same ones everywhere.
+    """
     generator = torch.Generator().manual_seed(seed)
-    noise = torch.randn(latents.shape, generator=generator)
+    noise = torch.randn(latents.shape, generator=generator).to(latents.device)
     # One timestep from each of B equal strata: the same mean as drawing freely, with less noise in the loss.
     # The power leans towards noisy timesteps, where it is the words that decide.
     offsets = (torch.arange(len(latents)) + torch.rand(len(latents), generator=generator)) / len(latents)
-    timesteps = (offsets**0.75 * len(alphas)).long().clamp_(max=len(alphas) - 1)
+    timesteps = (offsets**0.75 * len(alphas)).long().clamp_(max=len(alphas) - 1).to(latents.device)
     noised, target = velocity_batch(latents, noise, timesteps, alphas)
-    with torch.autocast("cpu", torch.bfloat16):
+    with in_half(latents.device):
         words = text_encoder(input_ids=ids).last_hidden_state
         guess = unet(noised, timesteps, encoder_hidden_states=words).sample
-    weights = object_weights(latents)
     return (weights * (guess.float() - target).square()).mean() / weights.mean()
+
+
+class LatentScenes:
+    """The training stream in latents: mostly of one size, at times of others, from an easy world to the full one."""
+
+    def __init__(self, vae: AutoencoderKL, course: Course, first: int) -> None:
+        self.vae, self.course, self.first = vae, course, first
+        self.pools: dict[tuple[int, int], ScenePool] = {}
+
+    def _pool(self, size: tuple[int, int]) -> ScenePool:
+        if size not in self.pools:
+            # A resumed training sees new scenes: the stream goes on about where it was, and no two sizes share one.
+            self.pools[size] = ScenePool(
+                lambda images: encode_latents(self.vae, images).cpu(),
+                seed=DIFFUSION_SEED + 1000 * size[0] + size[1],
+                size=self.course.pool if size == self.course.size else self.course.pool // 16,
+                first=self.first,
+                world=self.course.world_at(self.first),
+                picture=size,
+            )
+        return self.pools[size]
+
+    def batch(self, step: int, count: int) -> tuple[Tensor, list[str], Tensor]:
+        """Return latents (B, 4, H/8, W/8), captions and loss weights (B, 1, H/8, W/8) of step `step`."""
+        size = self.course.size_at(step)
+        pool = self._pool(size)
+        pool.world = self.course.world_at(step)
+        if step % 8 == 0 or size != self.course.size:
+            pool.refresh(min(8 * self.course.refresh, len(pool.scenes)))
+        latents, texts, scenes = pool.batch(step, count)
+        return latents, texts, object_weights(scenes, latents.shape[2], latents.shape[3])
 
 
 def train_diffusion(
@@ -145,49 +192,37 @@ def train_diffusion(
     plan: Plan,
     work: Path,
     *,
-    world: World = WORLD,
-    batch: int = 32,
-    pool_size: int = 3000,
-    refresh: int = 3,
+    course: Course = COURSE,
+    batch: int = 64,
     drop_caption: float = 0.1,
     resume: bool = False,
     on_save: Callable[[Outcome], None] | None = None,
 ) -> Outcome:
-    """Train UNet and text encoder together; leaves the averaged weights in both.
+    """Train UNet and text encoder together where they lie; leaves the averaged weights in both.
 
     `drop_caption` is the share of empty captions, which classifier-free guidance needs (Ho and Salimans 2022).
     """
     from diffusers.models.attention_processor import AttnProcessor
 
-    alphas = build_scheduler().alphas_cumprod
+    device = unet.device
+    alphas = build_scheduler().alphas_cumprod.to(device)
     unet.train()
-    # On CPU the backward pass of fused attention is slower than plain matrix products for maps this small.
-    unet.set_attn_processor(AttnProcessor())
-    text_encoder.set_attn_implementation("eager")
+    if device.type == "cpu":
+        # On CPU the backward pass of fused attention is slower than plain matrix products for maps this small.
+        unet.set_attn_processor(AttnProcessor())
+        text_encoder.set_attn_implementation("eager")
     text_encoder.train()
-
-    pools: list[ScenePool] = []
+    streams: list[LatentScenes] = []
 
     def loss_at(step: int) -> Tensor:
-        if not pools:
-            # Made here, so that nothing waits for it when there is no step left; a resumed training sees new scenes.
-            pools.append(
-                ScenePool(
-                    lambda images: encode_latents(vae, images),
-                    seed=DIFFUSION_SEED,
-                    size=pool_size,
-                    first=step * refresh,
-                    world=world,
-                )
-            )
-        pool = pools[0]
-        if step % 8 == 0:
-            pool.refresh(8 * refresh)
-        latents, texts = pool.batch(step, batch)
+        if not streams:  # made here, so that nothing waits for it when there is no step left
+            streams.append(LatentScenes(vae, course, step * course.refresh))
+        latents, texts, weights = streams[0].batch(step, batch)
         rng = random.Random(f"drop/{step}")
         texts = ["" if rng.random() < drop_caption else text for text in texts]
         ids = tokenizer(texts, padding="max_length", truncation=True, return_tensors="pt").input_ids
-        return diffusion_loss(unet, text_encoder, latents, ids, step, alphas)
+        latents, ids, weights = latents.to(device), ids.to(device), weights.to(device)
+        return diffusion_loss(unet, text_encoder, latents, ids, weights, step, alphas)
 
     modules: dict[str, nn.Module] = {"unet": unet, "text_encoder": text_encoder}
     outcome = train_loop(modules, loss_at, plan, work, resume=resume, on_save=on_save)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from playground.starter.clip import build_clip, save_clip, train_clip
+from playground.starter.course import COURSE, Course
 from playground.starter.diffusion import (
     DiffusionShape,
     build_scheduler,
@@ -21,7 +22,7 @@ from playground.starter.diffusion import (
 )
 from playground.starter.export import save_pipeline, settle
 from playground.starter.loop import Outcome, Plan
-from playground.starter.scenes import WORLD, World
+from playground.starter.reading import teach_reading
 from playground.starter.tokenizer import build_tokenizer, caption_corpus
 from playground.starter.vae import build_vae, polish_decoder, train_vae
 
@@ -43,30 +44,21 @@ class ImageRecipe:
 
     shape: DiffusionShape
     plan: Plan
-    world: World = WORLD
-    batch: int = 32
+    course: Course = COURSE
+    batch: int = 64
     from_teacher: bool = False
 
 
-VAE_PLAN = Plan(steps=2400, rate=2e-3, ema=0.995)
-POLISH_PLAN = Plan(steps=1200, rate=1e-3, ema=0.995)
-CLIP_PLAN = Plan(steps=2500, rate=1e-3, ema=0.998, warmup_steps=150)
-# Shapes take the longest to learn, and are learned first from single objects that are large and in the middle.
-LARGE_AND_CENTRED = World(
-    position_weights=(0.84, 0.04, 0.04, 0.04, 0.04), size_weights=(0.55, 0.05, 0.4), two_object_share=0.1
-)
+VAE_PLAN = Plan(steps=3000, rate=2e-3, ema=0.997, muon=True)
+POLISH_PLAN = Plan(steps=1500, rate=1e-3, ema=0.997, muon=True)
+CLIP_PLAN = Plan(steps=6000, rate=1e-3, ema=0.998, warmup_steps=150)
+READING_PLAN = Plan(steps=1500, rate=2e-3, warmup_steps=50, ema=0.995, muon=True)
 RECIPES = {
-    "starter-sd": ImageRecipe(
-        DiffusionShape(),
-        Plan(steps=12500, rate=2e-3, warmup_steps=150, ema=0.9985, muon=True),
-        world=LARGE_AND_CENTRED,
-        batch=64,
-    ),
+    "starter-sd": ImageRecipe(DiffusionShape(), Plan(steps=24_000, rate=2e-3, warmup_steps=150, ema=0.999, muon=True)),
     "starter-sd-small": ImageRecipe(
-        DiffusionShape(channels=(32, 64, 64)),
-        Plan(steps=5000, rate=2e-3, warmup_steps=150, ema=0.998, muon=True),
-        world=LARGE_AND_CENTRED,
-        batch=64,
+        DiffusionShape(channels=(32, 64, 96)),
+        Plan(steps=20_000, rate=2e-3, warmup_steps=150, ema=0.999, muon=True),
+        course=Course(ramp=(1500, 6000)),
         from_teacher=True,
     ),
 }
@@ -97,20 +89,25 @@ def note_training(folder: Path, stages: Mapping[str, Outcome], parameters: Mappi
     (folder / "training.json").write_text(json.dumps(facts, indent=2) + "\n")
 
 
-def train(name: str, out: Path, work: Path, minutes: float | None, steps: int | None, resume: bool) -> None:
+def train(
+    name: str, out: Path, work: Path, minutes: float | None, steps: int | None, resume: bool, device: str = "cpu"
+) -> None:
     """Train one image model by name into the folder `out`; raises ValueError for a name that is none of them."""
     torch.manual_seed(0)
     if name == "starter-clip":
-        _train_clip(out, work, minutes, steps, resume)
+        _train_clip(out, work, minutes, steps, resume, torch.device(device))
     elif name in RECIPES:
-        _train_diffusion(name, out, work, minutes, steps, resume)
+        _train_diffusion(name, out, work, minutes, steps, resume, torch.device(device))
     else:
         raise ValueError(f"no image model is called {name!r}; there are {', '.join([*RECIPES, 'starter-clip'])}")
 
 
-def _train_clip(out: Path, work: Path, minutes: float | None, steps: int | None, resume: bool) -> None:
+def _train_clip(
+    out: Path, work: Path, minutes: float | None, steps: int | None, resume: bool, device: torch.device
+) -> None:
     tokenizer = build_tokenizer(caption_corpus())
     model = build_clip(tokenizer)
+    torch.nn.Module.to(model, device)
     outcome = train_clip(model, tokenizer, limited(CLIP_PLAN, steps, minutes), work / "clip", resume=resume)
     fresh = out.with_name(out.name + ".new")
     save_clip(model, tokenizer, fresh)
@@ -118,16 +115,19 @@ def _train_clip(out: Path, work: Path, minutes: float | None, steps: int | None,
     note_training(out, {"clip": outcome}, parameter_counts({"clip": model}))
 
 
-def _own_vae(work: Path, minutes: float | None, steps: int | None, resume: bool) -> tuple[AutoencoderKL, dict]:
+def _own_vae(
+    work: Path, minutes: float | None, steps: int | None, resume: bool, device: torch.device
+) -> tuple[AutoencoderKL, dict]:
     """Train, or with `resume` take from the work folder, the autoencoder; return it and its stages."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
     final = work / "vae" / "final"
     if resume and (final / "stages.json").exists():
-        vae = AutoencoderKL.from_pretrained(final)
+        vae = AutoencoderKL.from_pretrained(final).to(device)
         stages = {name: Outcome(**facts) for name, facts in json.loads((final / "stages.json").read_text()).items()}
         return vae.eval().requires_grad_(False), stages
     vae = build_vae()
+    torch.nn.Module.to(vae, device)
     joint = limited(VAE_PLAN, steps, minutes and minutes * VAE_SHARE)
     polish = limited(POLISH_PLAN, steps, minutes and minutes * POLISH_SHARE)
     stages = {"vae": train_vae(vae, joint, work / "vae", resume=resume)}
@@ -137,7 +137,9 @@ def _own_vae(work: Path, minutes: float | None, steps: int | None, resume: bool)
     return vae, stages
 
 
-def _train_diffusion(name: str, out: Path, work: Path, minutes: float | None, steps: int | None, resume: bool) -> None:
+def _train_diffusion(
+    name: str, out: Path, work: Path, minutes: float | None, steps: int | None, resume: bool, device: torch.device
+) -> None:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from transformers import CLIPTextModel, CLIPTokenizer
 
@@ -146,9 +148,12 @@ def _train_diffusion(name: str, out: Path, work: Path, minutes: float | None, st
     tokenizer: CLIPTokenizer
     if not recipe.from_teacher:
         tokenizer = build_tokenizer(caption_corpus())
-        vae, stages = _own_vae(work, minutes, steps, resume)
+        vae, stages = _own_vae(work, minutes, steps, resume, device)
         minutes = minutes and minutes * (1 - VAE_SHARE - POLISH_SHARE)
         text_encoder = build_text_encoder(recipe.shape, tokenizer)
+        torch.nn.Module.to(text_encoder, device)
+        reading = limited(READING_PLAN, steps, None)
+        stages["text encoder"] = teach_reading(text_encoder, tokenizer, reading, work / "reading", resume=resume)
     else:
         teacher = next((f for f in (out.parent / TEACHER, ASSETS / TEACHER) if (f / "vae").is_dir()), None)
         if teacher is None:
@@ -160,6 +165,8 @@ def _train_diffusion(name: str, out: Path, work: Path, minutes: float | None, st
         text_encoder = CLIPTextModel.from_pretrained(teacher / "text_encoder", dtype=torch.float32)
     unet = build_unet(recipe.shape)
     parts: dict[str, Any] = {"vae": vae, "unet": unet, "text_encoder": text_encoder}
+    for part in parts.values():
+        part.to(device)
 
     def export(so_far: Outcome) -> None:
         save_pipeline(out, **parts, tokenizer=tokenizer, scheduler=build_scheduler())
@@ -173,7 +180,7 @@ def _train_diffusion(name: str, out: Path, work: Path, minutes: float | None, st
         vae,
         plan,
         work / name,
-        world=recipe.world,
+        course=recipe.course,
         batch=recipe.batch,
         resume=resume,
         on_save=export,

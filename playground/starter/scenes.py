@@ -1,168 +1,245 @@
-"""The world of the starter image models: what a scene holds, how one is drawn by lot, what is held out.
+"""Scenes drawn by lot from the image world: training streams, held-out test scenes, and twins that differ in one fact.
 
-Knows nothing of pixels (`render`) or wording (`captions`). A scene is a function of (seed, index) alone.
+Every scene is a function of (seed, index) alone. Knows nothing of pixels (`render`) or wording (`captions`), and
+hands on the names of `world` and `layouts`, so that callers find them in one place. Imports no torch.
 """
 
 from __future__ import annotations
 
-import hashlib
 import random
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import count, product
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import count
 
-SHAPES = ("circle", "square", "triangle", "star", "heart", "diamond", "ring", "cross", "hexagon", "moon")
-COLOURS: dict[str, tuple[float, float, float]] = {
-    "red": (0.86, 0.08, 0.10),
-    "orange": (1.00, 0.55, 0.05),
-    "yellow": (1.00, 0.90, 0.10),
-    "green": (0.08, 0.60, 0.18),
-    "cyan": (0.10, 0.80, 0.88),
-    "blue": (0.10, 0.20, 0.85),
-    "purple": (0.50, 0.12, 0.65),
-    "pink": (1.00, 0.60, 0.78),
-    "white": (1.00, 1.00, 1.00),
-    "black": (0.03, 0.03, 0.03),
-}
-POSITIONS = ("center", "left", "right", "top", "bottom")
-SIZES = ("medium", "small", "big")
-RELATIONS = ("left of", "right of", "above", "below")
-INVERSE = {"left of": "right of", "right of": "left of", "above": "below", "below": "above"}
+from playground.starter.colours import COLOURS
+from playground.starter.layouts import (
+    NEVER_OUTLINED,
+    ROOMS,
+    Looks,
+    is_sound,
+    looks_of,
+    place_single,
+    put_count,
+    put_pair,
+    put_single,
+    put_trio,
+)
+from playground.starter.world import (
+    COUNTS,
+    GROUND_KINDS,
+    INVERSE,
+    LAYOUTS,
+    PLAIN_WORLD,
+    POSITIONS,
+    RELATIONS,
+    SHAPES,
+    SIZES,
+    STYLES,
+    WORLD,
+    Ground,
+    Item,
+    Scene,
+    World,
+    held_out_triples,
+    is_held_out,
+    scene_is_held_out,
+)
 
-_CENTRES = {"center": (0.5, 0.5), "left": (0.28, 0.5), "right": (0.72, 0.5), "top": (0.5, 0.28), "bottom": (0.5, 0.72)}
-_RADII_CENTER = {"small": (0.13, 0.16), "medium": (0.22, 0.26), "big": (0.34, 0.39)}
-_RADII_ASIDE = {"small": (0.11, 0.13), "medium": (0.17, 0.20), "big": (0.24, 0.26)}
-_RADII_PAIR = {"small": (0.10, 0.12), "medium": (0.16, 0.18), "big": (0.21, 0.23)}
+__all__ = [
+    "COLOURS",
+    "COUNTS",
+    "GROUND_KINDS",
+    "INVERSE",
+    "LAYOUTS",
+    "PLAIN_WORLD",
+    "POSITIONS",
+    "RELATIONS",
+    "SHAPES",
+    "SIZES",
+    "STYLES",
+    "WORLD",
+    "Ground",
+    "Item",
+    "Scene",
+    "World",
+    "draw_scene",
+    "held_out_at",
+    "held_out_scene_at",
+    "held_out_triples",
+    "is_held_out",
+    "is_sound",
+    "place_single",
+    "scene_at",
+    "scene_is_held_out",
+    "scenes",
+    "twin_of",
+]
 
-
-@dataclass(frozen=True)
-class World:
-    """What scenes are drawn from: names, and the share of each kind (weights run along POSITIONS and SIZES)."""
-
-    shapes: tuple[str, ...] = SHAPES
-    colours: tuple[str, ...] = tuple(COLOURS)
-    position_weights: tuple[float, ...] = (0.52, 0.12, 0.12, 0.12, 0.12)
-    size_weights: tuple[float, ...] = (0.5, 0.25, 0.25)
-    two_object_share: float = 0.28
-    jitter: float = 0.03
-    holdout_one_in: int = 10
-
-
-@dataclass(frozen=True)
-class Item:
-    """One object; x, y and radius are fractions of the image side, y points down."""
-
-    shape: str
-    colour: str
-    size: str
-    x: float
-    y: float
-    radius: float
-
-
-@dataclass(frozen=True)
-class Scene:
-    """One or two objects on a solid background; with two, the first stands in `relation` to the second."""
-
-    items: tuple[Item, ...]
-    background: str
-    position: str
-    relation: str | None = None
-
-
-WORLD = World()
-
-
-def is_held_out(colour: str, shape: str, background: str, one_in: int = WORLD.holdout_one_in) -> bool:
-    """Tell whether this (colour, shape, background) triple is kept out of all training, by a hash of its names."""
-    digest = hashlib.blake2b(f"{colour}|{shape}|{background}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % one_in == 0
-
-
-def scene_is_held_out(scene: Scene, world: World = WORLD) -> bool:
-    """Tell whether any object of the scene, with the background, is a held-out triple."""
-    return any(is_held_out(item.colour, item.shape, scene.background, world.holdout_one_in) for item in scene.items)
+_TRIES = 10_000
+_TRIO_SIZES = (0.8, 0.2, 0.0)
+_PAIR_SIZES = (0.7, 0.15, 0.15)
 
 
-def held_out_triples(world: World = WORLD) -> list[tuple[str, str, str]]:
-    """List every held-out (colour, shape, background), object colour and background being different."""
-    triples = product(world.colours, world.shapes, world.colours)
-    return [(c, s, b) for c, s, b in triples if c != b and is_held_out(c, s, b, world.holdout_one_in)]
+def _draw_ground(rng: random.Random, kind: str, world: World) -> Ground:
+    colour, second = rng.sample(world.colours, 2)
+    if kind == "solid":
+        return Ground(kind, colour)
+    directed = kind in ("gradient", "stripes")
+    return Ground(kind, colour, second, rng.choice(("vertical", "horizontal")) if directed else None)
 
 
-def _around(rng: random.Random, centre: float, jitter: float) -> float:
-    return centre + rng.uniform(-jitter, jitter)
+def _draw_looks(rng: random.Random, ground: Ground, world: World, size_weights: tuple[float, ...]) -> Looks:
+    inks = [colour for colour in world.colours if colour not in ground.colours]
+    size = rng.choices(SIZES, size_weights)[0]
+    shape = rng.choice(world.shapes)
+    outline = size != "small" and shape not in NEVER_OUTLINED and rng.random() < world.outline_share
+    return Looks(shape, rng.choice(inks), size, outline)
 
 
-def place_single(rng: random.Random, colour: str, shape: str, background: str, position: str, size: str) -> Scene:
-    """Place one object of given looks; only its exact place and radius are drawn by lot."""
-    radii = _RADII_CENTER if position == "center" else _RADII_ASIDE
-    x, y = (_around(rng, centre, WORLD.jitter) for centre in _CENTRES[position])
-    item = Item(shape, colour, size, x, y, rng.uniform(*radii[size]))
-    return Scene((item,), background, position)
-
-
-def _place_pair(rng: random.Random, looks: list[tuple[str, str, str]], background: str, jitter: float) -> Scene:
-    relation = rng.choice(RELATIONS)
-    low, high = 0.27, 0.73
-    first, second = (low, high) if relation in ("left of", "above") else (high, low)
-    items = []
-    for (colour, shape, size), along in zip(looks, (first, second), strict=True):
-        centre = (along, 0.5) if relation in ("left of", "right of") else (0.5, along)
-        x, y = (_around(rng, value, jitter) for value in centre)
-        items.append(Item(shape, colour, size, x, y, rng.uniform(*_RADII_PAIR[size])))
-    return Scene(tuple(items), background, "center", relation)
-
-
-def draw_scene(rng: random.Random, world: World = WORLD) -> Scene:
-    """Draw one scene by lot, held-out triples included."""
-    background = rng.choice(world.colours)
-    inks = [colour for colour in world.colours if colour != background]
-    if rng.random() >= world.two_object_share:
+def _draw_items(rng: random.Random, scene: Scene, world: World) -> Scene:
+    """Fill a scene of given layout, ground and style with objects; they may not be sound."""
+    ground, jitter = scene.ground, world.jitter
+    if scene.layout == "single":
+        looks = _draw_looks(rng, ground, world, world.size_weights)
         position = rng.choices(POSITIONS, world.position_weights)[0]
-        size = rng.choices(SIZES, world.size_weights)[0]
-        return place_single(rng, rng.choice(inks), rng.choice(world.shapes), background, position, size)
-    looks: list[tuple[str, str, str]] = []
-    while len({look[:2] for look in looks}) < 2:
-        sizes = rng.choices(SIZES, (0.8, 0.1, 0.1), k=2)
-        looks = [(rng.choice(inks), rng.choice(world.shapes), size) for size in sizes]
-    return _place_pair(rng, looks, background, world.jitter)
+        return replace(scene, items=put_single(rng, looks, position, jitter), position=position)
+    if scene.layout == "count":
+        looks = _draw_looks(rng, ground, world, world.size_weights)
+        number = rng.choices(COUNTS, world.count_weights)[0]
+        return replace(scene, items=put_count(rng, looks, number, jitter))
+    if scene.layout == "trio":
+        several = tuple(_draw_looks(rng, ground, world, _TRIO_SIZES) for _ in range(3))
+        return replace(scene, items=put_trio(rng, several, scene.relation, jitter))
+    relation = scene.relation or "above"
+    several = tuple(_draw_looks(rng, ground, world, _PAIR_SIZES) for _ in range(2))
+    if relation == "inside":
+        roomy = [shape for shape in world.shapes if shape in ROOMS] or world.shapes
+        outer = replace(several[1], size="big", shape=rng.choice(roomy))
+        several = (replace(several[0], size="small", outline=False), outer)
+    return replace(scene, items=put_pair(rng, several, relation, jitter))
+
+
+def draw_scene(rng: random.Random, world: World = WORLD, accept: Callable[[Scene], bool] = lambda _: True) -> Scene:
+    """Draw one sound scene by lot that `accept` takes.
+
+    Layout, relation, style and kind of ground keep their shares, whatever is not sound or not accepted. Raises
+    ValueError when the world holds no such scene.
+    """
+    layout = rng.choices(LAYOUTS, world.layout_weights)[0]
+    relation: str | None = None
+    if layout == "pair":
+        relation = rng.choices(RELATIONS, world.relation_weights)[0]
+    elif layout == "trio":
+        relation = rng.choice(("left of", "above", None))
+    style = rng.choices(STYLES, world.style_weights)[0]
+    kind = rng.choices(GROUND_KINDS, world.ground_weights)[0]
+    for _ in range(_TRIES):
+        scene = _draw_items(rng, Scene((), _draw_ground(rng, kind, world), style, layout, relation=relation), world)
+        if is_sound(scene) and accept(scene):
+            return scene
+    raise ValueError(f"the world holds no such scene: {layout}, {relation}, {style}, {kind}, {world}")
 
 
 def scene_at(seed: int, index: int, world: World = WORLD) -> Scene:
     """Return training scene number `index` of the stream `seed`; never a held-out one."""
-    rng = random.Random(f"scene/{seed}/{index}")
-    for _ in count():
-        scene = draw_scene(rng, world)
-        if not scene_is_held_out(scene, world):
-            return scene
-    raise AssertionError("unreachable")
-
-
-def twin_of(scene: Scene, seed: int, world: World = WORLD) -> Scene:
-    """Return the scene with one object's shape (mostly) or colour changed; never a held-out one."""
-    rng = random.Random(f"twin/{seed}/{scene}")
-    for _ in count():
-        place = rng.randrange(len(scene.items))
-        item = scene.items[place]
-        if rng.random() < 0.75:
-            changed = replace(item, shape=rng.choice([shape for shape in world.shapes if shape != item.shape]))
-        else:
-            inks = [colour for colour in world.colours if colour not in (item.colour, scene.background)]
-            changed = replace(item, colour=rng.choice(inks))
-        twin = replace(scene, items=(*scene.items[:place], changed, *scene.items[place + 1 :]))
-        if not scene_is_held_out(twin, world):
-            return twin
-    raise AssertionError("unreachable")
-
-
-def held_out_at(seed: int, index: int, world: World = WORLD) -> Scene:
-    """Return test scene number `index`: one centred object whose triple no training stream holds."""
-    rng = random.Random(f"held-out/{seed}/{index}")
-    colour, shape, background = rng.choice(held_out_triples(world))
-    return place_single(rng, colour, shape, background, "center", "medium")
+    return draw_scene(random.Random(f"scene/{seed}/{index}"), world, lambda scene: not scene_is_held_out(scene, world))
 
 
 def scenes(seed: int, start: int = 0, world: World = WORLD) -> Iterator[Scene]:
     """Yield the training stream `seed` from `start` on, without end."""
     return (scene_at(seed, index, world) for index in count(start))
+
+
+def held_out_at(seed: int, index: int, world: World = WORLD) -> Scene:
+    """Return plain test scene number `index`: one centred object whose triple no training stream holds."""
+    rng = random.Random(f"held-out/{seed}/{index}")
+    colour, shape, background = rng.choice(held_out_triples(world))
+    return place_single(rng, colour, shape, background, "center", "medium")
+
+
+def held_out_scene_at(seed: int, index: int, world: World = WORLD) -> Scene:
+    """Return test scene number `index` of any kind the world holds, at least one triple of it held out."""
+    return draw_scene(random.Random(f"held-out scene/{seed}/{index}"), world, lambda s: scene_is_held_out(s, world))
+
+
+def _with_items(scene: Scene, items: tuple[Item, ...]) -> Scene:
+    return replace(scene, items=items)
+
+
+def _other(rng: random.Random, names: tuple[str, ...], *taken: str | None) -> str:
+    return rng.choice([name for name in names if name not in taken])
+
+
+def _change_looks(rng: random.Random, scene: Scene, **changes: str) -> Scene:
+    """Change one object, or all objects of a count."""
+    if scene.layout == "count":
+        return _with_items(scene, tuple(replace(item, **changes) for item in scene.items))  # type: ignore[arg-type]
+    place = rng.randrange(len(scene.items))
+    changed = replace(scene.items[place], **changes)  # type: ignore[arg-type]
+    return _with_items(scene, (*scene.items[:place], changed, *scene.items[place + 1 :]))
+
+
+def _new_shape(rng: random.Random, scene: Scene, world: World) -> Scene:
+    return _change_looks(rng, scene, shape=_other(rng, world.shapes, *(item.shape for item in scene.items)))
+
+
+def _new_colour(rng: random.Random, scene: Scene, world: World) -> Scene:
+    taken = (*scene.ground.colours, *(item.colour for item in scene.items))
+    return _change_looks(rng, scene, colour=_other(rng, world.colours, *taken))
+
+
+def _new_ground(rng: random.Random, scene: Scene, world: World) -> Scene:
+    colour = _other(rng, world.colours, *scene.ground.colours)
+    which = "second" if scene.ground.second is not None and rng.random() < 0.5 else "colour"
+    return replace(scene, ground=replace(scene.ground, **{which: colour}))
+
+
+def _new_style(rng: random.Random, scene: Scene, world: World) -> Scene:
+    return replace(scene, style=_other(rng, STYLES, scene.style))
+
+
+def _new_position(rng: random.Random, scene: Scene, world: World) -> Scene:
+    if scene.layout != "single":
+        return scene
+    position = _other(rng, POSITIONS, scene.position)
+    return replace(scene, items=put_single(rng, looks_of(scene.items[0]), position, world.jitter), position=position)
+
+
+def _new_relation(rng: random.Random, scene: Scene, world: World) -> Scene:
+    if scene.layout != "pair" or scene.relation == "inside":
+        return scene
+    relation = _other(rng, RELATIONS, scene.relation, "inside")
+    looks = tuple(looks_of(item) for item in scene.items)
+    return replace(scene, items=put_pair(rng, looks, relation, world.jitter), relation=relation)
+
+
+def _new_count(rng: random.Random, scene: Scene, world: World) -> Scene:
+    if scene.layout != "count":
+        return scene
+    number = rng.choice([number for number in COUNTS if number != len(scene.items)])
+    return _with_items(scene, put_count(rng, looks_of(scene.items[0]), number, world.jitter))
+
+
+_CHANGES: dict[Callable[[random.Random, Scene, World], Scene], float] = {
+    _new_shape: 0.45,
+    _new_colour: 0.2,
+    _new_ground: 0.1,
+    _new_relation: 0.3,
+    _new_count: 0.4,
+    _new_position: 0.1,
+    _new_style: 0.05,
+}
+
+
+def twin_of(scene: Scene, seed: int, world: World = WORLD) -> Scene:
+    """Return a sound scene that differs in one fact, never a held-out one.
+
+    The fact is a shape (mostly), a colour, a colour of the ground, the relation, the count, the position or the style.
+    """
+    rng = random.Random(f"twin/{seed}/{scene}")
+    for _ in range(_TRIES):
+        change = rng.choices(list(_CHANGES), list(_CHANGES.values()))[0]
+        twin = change(rng, scene, world)
+        if twin != scene and is_sound(twin) and not scene_is_held_out(twin, world):
+            return twin
+    raise ValueError(f"no scene differs in one fact from {scene}")

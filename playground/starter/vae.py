@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from playground.starter.loop import Outcome, Plan, train_loop
+from playground.starter.loop import Outcome, Plan, in_half, train_loop
 from playground.starter.render import render, render_clutter
-from playground.starter.scenes import held_out_at, scene_at
+from playground.starter.scenes import scene_at
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -21,7 +21,7 @@ SCALING_FACTOR = 0.18215
 VAE_SEED = 11
 
 
-def build_vae(channels: tuple[int, ...] = (24, 40, 56, 80), groups: int = 8) -> AutoencoderKL:
+def build_vae(channels: tuple[int, ...] = (32, 64, 96, 96), groups: int = 8) -> AutoencoderKL:
     """Make an untrained AutoencoderKL; each entry of `channels` but the last halves the image."""
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 
@@ -57,7 +57,7 @@ def crops(seed: int, step: int, batch: int, side: int) -> Tensor:
 
 def vae_loss(vae: AutoencoderKL, images: Tensor, kl_weight: float = 1e-3) -> Tensor:
     """Return L1 + 2 MSE + a small KL term for images (B, 3, H, W) in [-1, 1]."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with in_half(images.device):
         posterior = vae.encode(images).latent_dist
         rebuilt = vae.decode(posterior.sample()).sample
     error = rebuilt.float() - images
@@ -71,16 +71,21 @@ def train_vae(vae: AutoencoderKL, plan: Plan, work: Path, *, batch: int = 24, si
     nn.Module.train(vae)
     vae.to(memory_format=torch.channels_last)  # type: ignore[call-arg]
     outcome = train_loop(
-        {"vae": vae}, lambda step: vae_loss(vae, crops(VAE_SEED, step, batch, side)), plan, work, resume=resume
+        {"vae": vae},
+        lambda step: vae_loss(vae, crops(VAE_SEED, step, batch, side).to(vae.device)),
+        plan,
+        work,
+        resume=resume,
     )
     vae.eval().requires_grad_(False)
-    standardise(vae, torch.stack([render(scene_at(VAE_SEED + 1, index)) for index in range(256)]) * 2 - 1)
+    pictures = torch.stack([render(scene_at(VAE_SEED + 1, index)) for index in range(256)])
+    standardise(vae, (pictures * 2 - 1).to(vae.device))
     return outcome
 
 
 def decoder_loss(vae: AutoencoderKL, images: Tensor, noise: Tensor) -> Tensor:
     """Return L1 + 2 MSE of what the decoder makes of the encoder's latents plus `noise`, (B, 4, H/8, W/8) unscaled."""
-    with torch.autocast("cpu", torch.bfloat16):
+    with in_half(images.device):
         with torch.no_grad():
             latents = vae.encode(images).latent_dist.mean + noise
         rebuilt = vae.decode(latents).sample
@@ -100,7 +105,8 @@ def polish_decoder(
         generator = torch.Generator().manual_seed(step)
         noise = torch.randn(batch, 4, side // 8, side // 8, generator=generator)
         noise *= torch.rand(batch, 1, 1, 1, generator=generator) * 0.1 / SCALING_FACTOR
-        return decoder_loss(vae, crops(VAE_SEED + 2, step, batch, side), noise)
+        images = crops(VAE_SEED + 2, step, batch, side).to(vae.device)
+        return decoder_loss(vae, images, noise.to(vae.device))
 
     outcome = train_loop({"decoder": parts}, loss_at, plan, work, resume=resume)
     vae.eval().requires_grad_(False)
@@ -132,19 +138,16 @@ def standardise(vae: AutoencoderKL, images: Tensor) -> None:
 @torch.no_grad()
 def encode_latents(vae: AutoencoderKL, images: Tensor, part: int = 32) -> Tensor:
     """Return scaled latents (B, 4, H/8, W/8) float32 of images (B, 3, H, W) in [0, 1]."""
-    with torch.autocast("cpu", torch.bfloat16):
-        rows = [vae.encode(some * 2 - 1).latent_dist.mean.float() for some in images.split(part)]
+    device = vae.device
+    with in_half(device):
+        rows = [vae.encode(some.to(device) * 2 - 1).latent_dist.mean.float() for some in images.split(part)]
     return torch.cat(rows) * SCALING_FACTOR
 
 
 @torch.no_grad()
-def psnr(vae: AutoencoderKL, images: Tensor) -> float:
-    """Return the mean peak signal-to-noise ratio in dB of reconstructions of images (B, 3, H, W) in [0, 1]."""
+def psnr_each(vae: AutoencoderKL, images: Tensor) -> Tensor:
+    """Return the peak signal-to-noise ratio in dB of the reconstruction of each of images (B, 3, H, W) in [0, 1]."""
+    images = images.to(vae.device)
     rebuilt = torch.cat([vae.decode(vae.encode(s * 2 - 1).latent_dist.mean).sample for s in images.split(16)])
     error = F.mse_loss((rebuilt / 2 + 0.5).clamp(0, 1), images, reduction="none").mean((1, 2, 3))
-    return (-10 * error.log10()).mean().item()
-
-
-def held_out_images(count: int, seed: int = 7) -> Tensor:
-    """Return `count` held-out scenes as (count, 3, 128, 128) in [0, 1]."""
-    return torch.stack([render(held_out_at(seed, index)) for index in range(count)])
+    return -10 * error.log10()
