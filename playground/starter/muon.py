@@ -12,16 +12,16 @@ from torch import Tensor, nn
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 
 
-def orthogonalised(update: Tensor, steps: int = 5) -> Tensor:
-    """Return a matrix (M, N) with the singular vectors of `update` and singular values near 1, in bfloat16."""
-    wide = update.bfloat16()
-    tall = wide.shape[0] > wide.shape[1]
-    wide = wide.T if tall else wide
-    wide = wide / (wide.norm() + 1e-7)
+def orthogonalised(updates: Tensor, steps: int = 5) -> Tensor:
+    """Return matrices (B, M, N) with the singular vectors of `updates` and singular values near 1, in bfloat16."""
+    wide = updates.bfloat16()
+    tall = wide.shape[1] > wide.shape[2]
+    wide = wide.mT.contiguous() if tall else wide
+    wide = wide / (wide.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
-        square = wide @ wide.T
-        wide = _A * wide + (_B * square + _C * square @ square) @ wide
-    return wide.T if tall else wide
+        square = wide @ wide.mT
+        wide = torch.baddbmm(wide, torch.baddbmm(square, square, square, beta=_B, alpha=_C), wide, beta=_A)
+    return wide.mT if tall else wide
 
 
 class Muon(torch.optim.Optimizer):
@@ -39,17 +39,26 @@ class Muon(torch.optim.Optimizer):
         if closure is not None:
             raise ValueError("Muon takes no closure; compute the loss before the step")
         for group in self.param_groups:
+            # Matrices of one shape go through the iteration together: a model has many small ones.
+            alike: dict[torch.Size, list[Tensor]] = {}
             for weight in group["params"]:
-                if weight.grad is None:
-                    continue
-                state = self.state[weight]
-                if "momentum" not in state:
-                    state["momentum"] = torch.zeros_like(weight)
-                state["momentum"].lerp_(weight.grad, 1 - group["momentum"])
-                ahead = weight.grad.lerp(state["momentum"], group["momentum"]).flatten(1)
-                update = orthogonalised(ahead).view_as(weight).to(weight.dtype)
-                weight.mul_(1 - group["lr"] * group["decay"])
-                weight.add_(update, alpha=-group["lr"] * 0.2 * max(ahead.shape) ** 0.5)
+                if weight.grad is not None:
+                    alike.setdefault(weight.flatten(1).shape, []).append(weight)
+            for shape, weights in alike.items():
+                self._step_alike(shape, weights, group["lr"], group["momentum"], group["decay"])
+
+    def _step_alike(self, shape: torch.Size, weights: list[Tensor], lr: float, momentum: float, decay: float) -> None:
+        for weight in weights:
+            if "momentum" not in self.state[weight]:
+                self.state[weight]["momentum"] = torch.zeros_like(weight)
+        gradients = [weight.grad for weight in weights if weight.grad is not None]
+        moving = [self.state[weight]["momentum"] for weight in weights]
+        torch._foreach_lerp_(moving, gradients, 1 - momentum)
+        ahead = torch._foreach_lerp(gradients, moving, momentum)
+        updates = orthogonalised(torch.stack([one.flatten(1) for one in ahead])).to(weights[0].dtype)
+        torch._foreach_mul_(weights, 1 - lr * decay)
+        steps = [update.reshape(weight.shape) for update, weight in zip(updates, weights, strict=True)]
+        torch._foreach_add_(weights, steps, alpha=-lr * 0.2 * max(shape) ** 0.5)
 
 
 def optimisers_for(
