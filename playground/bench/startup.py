@@ -16,6 +16,8 @@ from pathlib import Path
 
 from playground.bench.process import free_port, serve, stop
 
+BARE_PAGE = Path(__file__).resolve().parents[1] / "ui" / "bare.py"
+
 
 @dataclass(frozen=True)
 class Startup:
@@ -43,8 +45,7 @@ def measure_startup(runs: int = 5) -> Startup:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
         port = free_port()
-        bare = f"import gradio as gr\nwith gr.Blocks() as b: gr.Textbox()\nb.launch(server_port={port})"
-        bare_page_s, process = _time_page([sys.executable, "-c", bare], port, data)
+        bare_page_s, process = _time_page([sys.executable, "-P", str(BARE_PAGE), str(port)], port, data)
         stop(process)
         port = free_port()
         page_s, process = _time_page([sys.executable, "app.py", "--port", str(port)], port, data)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from playground.catalog import Kind
 from playground.errors import PlaygroundError
+from playground.models.timing import chosen_dtype
 
 if TYPE_CHECKING:
     import torch
@@ -80,8 +81,6 @@ def pick_dtype(device: str, settings: Settings, kind: Kind = "chat") -> str:
         return "float16"
     if not cpu_has_bfloat16():
         return "float32"
-    from playground.models.timing import chosen_dtype
-
     return chosen_dtype("image" if kind == "image" else "chat", settings.data_path)
 
 

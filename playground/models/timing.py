@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground.catalog import Kind
-from playground.models import devices
 
 if TYPE_CHECKING:
     import torch
@@ -104,7 +103,7 @@ def time_cpu(kind: Kind) -> Timing:
         return lambda: F.linear(F.linear(token, m), back)
 
     before = torch.get_num_threads()
-    devices.use_threads(1)
+    torch.set_num_threads(1)
     try:
         with torch.inference_mode():
             runs = {dtype: work(dtype) for dtype in (torch.bfloat16, torch.float32)}
@@ -120,5 +119,5 @@ def time_cpu(kind: Kind) -> Timing:
                 if turn >= 2 and time.perf_counter() > deadline:
                     break
     finally:
-        devices.use_threads(before)
+        torch.set_num_threads(before)
     return Timing(best[torch.bfloat16], best[torch.float32])

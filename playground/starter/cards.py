@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from playground.starter.figures import Figure, table
+from playground.starter.figures import table
+from playground.starter.quality import read_quality
 from playground.starter.world import SHAPES, STYLES, WORLD
 
 _ABOUT = {
@@ -67,10 +68,8 @@ def _recipe(name: str, training: Mapping[str, Any]) -> str:
 def write_card(name: str, folder: Path) -> None:
     """Write README.md into a model folder; raises FileNotFoundError before training and measuring were done."""
     training = json.loads((folder / "training.json").read_text())
-    quality = json.loads((folder / "quality.json").read_text())
+    quality, figures = read_quality(folder)
     kind = "clip" if name == "starter-clip" else "diffusion"
-    names = Figure.__dataclass_fields__
-    figures = [Figure(**{key: value for key, value in row.items() if key in names}) for row in quality["figures"]]
     how = f"Measured {quality['date']} on held-out scenes, float32, torch {quality['torch']}, {quality['machine']} CPU."
     if kind == "diffusion":
         settings = quality["settings"]

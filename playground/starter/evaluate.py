@@ -5,8 +5,6 @@ Pictures are read back by `playground.scores.scene_reader`, which no model was t
 
 from __future__ import annotations
 
-import json
-import platform
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -22,9 +20,9 @@ from playground.scores.prompt_facts import expected
 from playground.scores.scene_reader import read_scene
 from playground.starter.captions import plain_caption
 from playground.starter.clip import load_clip, normalised
-from playground.starter.export import folder_bytes
 from playground.starter.figures import Figure, average, share
 from playground.starter.layouts import NEVER_OUTLINED
+from playground.starter.quality import write_quality
 from playground.starter.render import render
 from playground.starter.scenes import (
     LAYOUTS,
@@ -222,15 +220,4 @@ def evaluate(
     for figure in source:
         on_figure(figure)
         figures.append(figure)
-    record = {
-        "figures": [figure.record() for figure in figures],
-        "settings": asdict(settings),
-        "seconds": round(time.perf_counter() - began, 1),
-        "bytes": folder_bytes(folder),
-        "date": time.strftime("%Y-%m-%d"),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-    }
-    (folder / "quality.json").write_text(json.dumps(record, indent=2) + "\n")
-    return record
+    return write_quality(folder, figures, time.perf_counter() - began, settings=asdict(settings))

@@ -83,18 +83,6 @@ def facts_of(scene: Scene) -> list[int]:
 HEADS = (*(len(values) for values in _SCENE.values()), *([len(values) for values in _ITEM.values()] * SLOTS))
 
 
-class FactReader(nn.Module):
-    """One linear head a fact over a token's features (B, width); returns logits (B, sum of HEADS)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.heads = nn.Linear(width, sum(HEADS))
-
-    def forward(self, features: Tensor) -> Tensor:
-        """Return the logits of all facts side by side."""
-        return self.heads(features)
-
-
 def reading_loss(logits: Tensor, facts: Tensor) -> Tensor:
     """Return the mean cross entropy over facts (B, len(HEADS)) that a scene has, of logits (B, sum of HEADS)."""
     parts = zip(logits.float().split(list(HEADS), dim=1), facts.unbind(1), strict=True)
@@ -114,7 +102,7 @@ def teach_reading(
 ) -> Outcome:
     """Train the encoder to tell a scene's facts at a random token behind the caption; leaves averaged weights in it."""
     device = text_encoder.device
-    reader = FactReader(text_encoder.config.hidden_size).to(device)
+    reader = nn.Linear(text_encoder.config.hidden_size, sum(HEADS)).to(device)  # one linear head a fact, side by side
     text_encoder.train()
     if device.type == "cpu":
         text_encoder.set_attn_implementation("eager")

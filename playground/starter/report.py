@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from playground.starter.figures import Figure, table
+from playground.starter.quality import read_quality
 
 MODELS = ("starter-sd", "starter-mistral", "starter-phi", "starter-sd-small", "starter-clip")
 BLOCKS = "▁▂▃▄▅▆▇█"
@@ -27,13 +28,6 @@ def measure(name: str, folder: Path, share: float) -> None:
 
     torch.set_num_threads(1)
     evaluate(name, folder, share)
-
-
-def figures_of(folder: Path) -> list[Figure]:
-    """Return the figures that quality.json of a model folder holds."""
-    quality = json.loads((folder / "quality.json").read_text())
-    names = Figure.__dataclass_fields__
-    return [Figure(**{key: value for key, value in row.items() if key in names}) for row in quality["figures"]]
 
 
 def sparkline(values: Sequence[float], width: int = 60) -> str:
@@ -68,9 +62,9 @@ def write_report(assets: Path, seconds: float | None = None) -> list[Figure]:
     models: dict[str, Any] = {}
     for name in MODELS:
         folder = assets / name
-        quality = json.loads((folder / "quality.json").read_text())
+        quality, measured = read_quality(folder)
         training = json.loads((folder / "training.json").read_text())
-        figures += figures_of(folder)
+        figures += measured
         losses += loss_lines(name, training)
         models[name] = {"quality": quality, "training": training}
         parameters = sum(training["parameters"].values())

@@ -7,6 +7,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from playground.starter.figures import Figure
 from playground.starter.text_model import SHAPE, Shape
 
 _ABOUT = {
@@ -27,7 +28,7 @@ def model_card(
     name: str,
     parameters: int,
     trained: Mapping[str, Any],
-    figures: Sequence[Mapping[str, Any]],
+    figures: Sequence[Figure],
     talks: Sequence[Sequence[Mapping[str, Any]]],
 ) -> str:
     """README.md of a model; without a training record the training line says so."""
@@ -42,9 +43,7 @@ def model_card(
         )
     else:
         training = "No record of the training lies beside the weights."
-    rows = "\n".join(
-        f"| {f['name']} | {f['right'] / f['n']:.1%} | {f['low']:.1%} to {f['high']:.1%} | {f['n']} |" for f in figures
-    )
+    rows = "\n".join(f"| {f.what} | {f.value:.1f}% | {f.low:.1f}% to {f.high:.1f}% | {f.n} |" for f in figures)
     shown = "\n\n".join("\n".join(f"{m['role']}: {m['content']}" for m in talk) for talk in talks)
     return f"""---
 license: apache-2.0

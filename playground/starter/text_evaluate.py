@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from playground.scores.estimates import wilson
-from playground.starter.export import folder_bytes
-from playground.starter.figures import Figure as Line
+from playground.starter.figures import Figure, share
+from playground.starter.quality import write_quality
 from playground.starter.text_card import model_card
 from playground.starter.text_questions import Question, questions, rows_of
 from playground.starter.text_templates import family_of
@@ -55,18 +53,6 @@ _SYSTEM_SAMPLES = (
 )
 
 
-@dataclass(frozen=True)
-class Figure:
-    """How many of n answers were right, the Wilson 95 % interval of that share, and the seconds they took."""
-
-    name: str
-    right: int
-    n: int
-    low: float
-    high: float
-    seconds: float
-
-
 def strip_thoughts(text: str) -> str:
     """The answer without its thinking."""
     return text.split("</think>")[-1].strip()
@@ -101,13 +87,11 @@ def generate(
     return answers
 
 
-def measure(model: Any, tokenizer: Any, row: str, asked: Sequence[Question]) -> Figure:
-    """The figure of one row."""
-    start = time.monotonic()
+def measure(name: str, model: Any, tokenizer: Any, row: str, asked: Sequence[Question]) -> Figure:
+    """The figure of one row of the model called `name`."""
     said = generate(model, tokenizer, [q.messages for q in asked], tools=[q.tools for q in asked])
-    right = sum(q.right(strip_thoughts(answer)) for q, answer in zip(asked, said, strict=True))
-    low, high = wilson(right, len(asked))
-    return Figure(row, right, len(asked), round(low, 4), round(high, 4), round(time.monotonic() - start, 1))
+    right = [q.right(strip_thoughts(answer)) for q, answer in zip(asked, said, strict=True)]
+    return share(name, row, right, BARS[name].get(row))
 
 
 def samples(model: Any, tokenizer: Any) -> list[Messages]:
@@ -132,14 +116,13 @@ def load(folder: Path) -> tuple[Any, Any]:
     return AutoModelForCausalLM.from_pretrained(folder, local_files_only=True, dtype=torch.float32).eval(), tokenizer
 
 
-def figures_of(name: str, folder: Path, count: int = 200, seed: int = 7) -> list[Figure]:
-    """The figures of a model, one a row, `count` questions each; writes nothing."""
-    model, tokenizer = load(folder)
+def figures_of(name: str, model: Any, tokenizer: Any, count: int = 200, seed: int = 7) -> list[Figure]:
+    """The figures of a model, one a row, `count` questions each, printed as they come; writes nothing."""
     figures = []
     for row in rows_of(name):
-        figures.append(measure(model, tokenizer, row, questions(row, name, count, seed)))
-        figure = figures[-1]
-        print(f"{row}: {figure.right} of {figure.n} in {figure.seconds:.1f} s", flush=True)
+        start = time.monotonic()
+        figures.append(measure(name, model, tokenizer, row, questions(row, name, count, seed)))
+        print(f"{row}: {figures[-1].value:.1f} % of {count} in {time.monotonic() - start:.1f} s", flush=True)
     return figures
 
 
@@ -150,37 +133,14 @@ def evaluate(name: str, folder: Path | None = None, count: int = 200, seed: int 
     """
     family_of(name)
     folder = folder or ASSETS / name
-    figures = figures_of(name, folder, count, seed)
     model, tokenizer = load(folder)
+    start = time.monotonic()
+    figures = figures_of(name, model, tokenizer, count, seed)
+    write_quality(folder, figures, time.monotonic() - start)
     talks = samples(model, tokenizer)
     for talk in talks:
         print("\n".join(f"{message['role']}: {message['content']}" for message in talk), end="\n\n")
     progress = folder / "training.json"
     trained = json.loads(progress.read_text()) if progress.exists() else {}
-    card = model_card(name, model.num_parameters(), trained, [asdict(figure) for figure in figures], talks)
-    (folder / "README.md").write_text(card)
-    write_quality(name, folder, figures)
+    (folder / "README.md").write_text(model_card(name, model.num_parameters(), trained, figures, talks))
     return figures
-
-
-def write_quality(name: str, folder: Path, figures: Sequence[Figure]) -> None:
-    """Write quality.json into a model folder: the figures with their bars, in the form of the quality report."""
-    import platform
-
-    import torch
-
-    bars = BARS[name]
-    lines = [
-        Line(name, one.name, 100 * one.right / one.n, one.n, 100 * one.low, 100 * one.high, "%", bars.get(one.name))
-        for one in figures
-    ]
-    record = {
-        "figures": [line.record() for line in lines],
-        "seconds": round(sum(one.seconds for one in figures), 1),
-        "bytes": folder_bytes(folder),
-        "date": time.strftime("%Y-%m-%d"),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-        "machine": platform.machine(),
-    }
-    (folder / "quality.json").write_text(json.dumps(record, indent=2) + "\n")

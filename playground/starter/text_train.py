@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from playground.starter.loop import curve_of
+from playground.starter.loop import curve_of, in_half
 from playground.starter.text_batches import Batch, batches
 from playground.starter.text_model import build_model, export, mistral_weights
 from playground.starter.text_rendering import IGNORED
@@ -66,10 +66,9 @@ def loss_of(model: Any, ids: torch.Tensor, labels: torch.Tensor) -> torch.Tensor
 
     ids and labels are (B, T); a label is compared with the prediction one place before it.
     """
-    import torch
     import torch.nn.functional as F
 
-    with torch.autocast(ids.device.type, torch.bfloat16):
+    with in_half(ids.device):
         hidden = model.model(input_ids=ids, use_cache=False).last_hidden_state[:, :-1]  # (B, T - 1, C)
         wanted = labels[:, 1:]
         chosen = wanted != IGNORED

@@ -9,8 +9,9 @@ import torch
 from playground.starter.captions import plain_caption
 from playground.starter.evaluate import PROBES, all_hold, judge, scenes_of
 from playground.starter.figures import Figure, average, share, table
+from playground.starter.quality import read_quality
 from playground.starter.render import render
-from playground.starter.report import MODELS, figures_of, sparkline, write_report
+from playground.starter.report import MODELS, sparkline, write_report
 from playground.starter.scenes import scene_is_held_out
 
 
@@ -72,7 +73,7 @@ def test_the_report_gathers_what_the_models_say(tmp_path):
         (tmp_path / name / "training.json").write_text(json.dumps(training))
     figures = write_report(tmp_path, 60.0)
     assert [figure.model for figure in figures] == list(MODELS)
-    assert figures_of(tmp_path / MODELS[1])[0].n == 9
+    assert read_quality(tmp_path / MODELS[1])[1][0].n == 9
     text = (tmp_path / "REPORT.md").read_text()
     assert "5 of 5 bars are reached" in text
     assert "loss 1.000 to 0.100" in text
