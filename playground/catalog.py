@@ -18,6 +18,7 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
 Kind = Literal["chat", "image", "clip"]
 Backend = Literal["local", "openai"]
+Format = Literal["folder", "single-file", "gguf", "onnx"]
 
 
 class Published(BaseModel):
@@ -44,6 +45,22 @@ class Price(BaseModel):
     source: str
 
 
+class Build(BaseModel):
+    """The same model in another form, for llama.cpp, ONNX Runtime or a browser: what it weighs and where it is.
+
+    `file` is the file or subfolder in `source`; `bytes` is what has to be fetched.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    format: Literal["gguf", "onnx", "browser"]
+    bytes: int = Field(gt=0)
+    source: str
+    file: str = ""
+    note: str = ""
+
+
 class Defaults(BaseModel):
     """Where the sliders start. Unset fields take the app's own defaults."""
 
@@ -65,6 +82,9 @@ class ModelCard(BaseModel):
 
     `source` is a folder below assets/ (`starter/starter-sd`), an absolute or `~` folder, a hub id (`microsoft/phi-4`)
     or, for API cards, the model's name there. `revision` is a commit hash only where it is known from a source.
+    `format` says how the weights lie there: "folder" is the libraries' own layout, whole; "single-file" is a Stable
+    Diffusion checkpoint and "gguf" a text model, both in `file`; "onnx" is a text model of onnxruntime-genai, in the
+    subfolder `file`. `quantization` ("int8", "int4", …) is what the weights are turned into while loading.
     `parameters` counts weights; `context` is in tokens, `native_size` in pixels; `memory` maps dtype to bytes.
     `gated` means: its licence must be accepted on the hub first, with a token.
     """
@@ -77,6 +97,9 @@ class ModelCard(BaseModel):
     source: str = Field(min_length=1)
     revision: str = "main"
     backend: Backend = "local"
+    format: Format = "folder"
+    file: str = ""
+    quantization: str | None = None
     model_class: str = ""
     parameters: int | None = Field(default=None, gt=0)
     context: int | None = Field(default=None, gt=0)
@@ -87,6 +110,7 @@ class ModelCard(BaseModel):
     base_url: str = ""
     price: Price | None = None
     published: tuple[Published, ...] = ()
+    builds: tuple[Build, ...] = ()
     memory: Mapping[str, int] = Field(default_factory=dict)
     kv_bytes_per_token: int | None = Field(default=None, gt=0)
     defaults: Defaults = Defaults()
@@ -98,6 +122,16 @@ class ModelCard(BaseModel):
     def _fits_its_kind(self) -> ModelCard:
         if self.backend == "openai" and self.kind != "chat":
             raise ValueError("backend openai serves chat cards only")
+        endings = {"single-file": ".safetensors", "gguf": ".gguf"}
+        if self.format in endings and not self.file.endswith(endings[self.format]):
+            raise ValueError(f"format {self.format} needs a file that ends in {endings[self.format]}, got {self.file!r}")
+        wanted = {"single-file": "image", "gguf": "chat", "onnx": "chat"}.get(self.format, self.kind)
+        if self.kind != wanted:
+            raise ValueError(f"format {self.format} serves {wanted} cards only")
+        if self.format == "folder" and self.file:
+            raise ValueError("format folder takes no file")
+        if self.file.startswith(("/", "~")) or ".." in self.file.split("/"):
+            raise ValueError(f"file must lie inside source, got {self.file!r}")
         return self
 
     @property

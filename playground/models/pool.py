@@ -101,7 +101,8 @@ class ModelPool:
         """
         if working_bytes < 0:
             raise InvalidRequest(f"working_bytes must be 0 or more, got {working_bytes}.", "Give a number of bytes.")
-        key = Key(card.source, card.revision, card.kind, dtype or self._default_dtype(card), quantization)
+        quantization = quantization or card.quantization
+        key = Key(card.source, card.revision, card.kind, dtype or self._default_dtype(card), quantization, card.file)
         ask = Ask(card, key, working_bytes, bool(adapters), progress, cancel or CancelToken())
         entry = self._acquire(ask)
         view, broken = None, False

@@ -24,6 +24,7 @@ class Key:
     kind: Kind
     dtype: str
     quantization: str | None = None
+    file: str = ""
 
 
 @dataclass(frozen=True)
