@@ -18,6 +18,8 @@ from playground.models.sizes import human
 
 log = logging.getLogger(__name__)
 
+WAY_OUT = "Choose a smaller model or size, unload or unpin another model, or raise PLAYGROUND_MEMORY_BUDGET."
+
 
 class Ledger:
     """Entries, reservations and leaks of one pool, with their sums."""
@@ -30,20 +32,25 @@ class Ledger:
         mover: Callable[[Any, Tier], None] | None,
         free: Callable[[], None] | None,
         on_event: Callable[[PoolEvent], None] | None,
+        clock: Callable[[], float],
     ) -> None:
         self.budget = budget
         self.ram_budget = ram_budget
         self.entries: dict[Key, Entry] = {}
         self.reserved: dict[Hashable, tuple[int, str]] = {}
+        self.pinned: set[str] = set()  # card ids that only an explicit unload takes off the device
         self._cond = cond
         self._mover = mover
         self._free = free
         self._on_event = on_event
+        self._clock = clock
         self._leaks: list[Leak] = []
         self._outbox: list[PoolEvent] = []
         self._evicting = False
         self._counts: dict[str, int] = {}
         self._load_s = 0.0
+        self._moved_bytes = 0
+        self._move_s = 0.0
 
     # --- sums ------------------------------------------------------------------------------------------------------
 
@@ -67,6 +74,9 @@ class Ledger:
             loads=count("loaded", 0),
             failures=count("failed", 0),
             load_s=self._load_s,
+            moves=count("moved", 0),
+            moved_bytes=self._moved_bytes,
+            move_s=self._move_s,
             used_bytes=self.used,
             weight_bytes=sum(e.bytes for e in self.entries.values()),
             working_bytes=sum(n for n, _ in self.reserved.values()),
@@ -75,6 +85,10 @@ class Ledger:
             ram_used_bytes=self.ram_used,
             ram_bytes=self.ram_budget,
         )
+
+    def working_of(self, entry: Entry) -> int:
+        """Bytes that the leases of `entry` have reserved for their work."""
+        return sum(n for ask, (n, _) in self.reserved.items() if isinstance(ask, Ask) and ask.entry is entry)
 
     # --- room ------------------------------------------------------------------------------------------------------
 
@@ -95,8 +109,8 @@ class Ledger:
             self.evict(victims, keep_in_ram=True)
 
     def _victims(self, short: int, keep: Entry | None) -> list[Entry]:
-        """Least recently used first, unpinned only; those that somebody waits for last. Empty where it would not do."""
-        idle = [e for e in self.entries.values() if e.state == "ready" and not e.pins and e is not keep]
+        """Least recently used first, what nobody uses or has pinned. Empty where that would not do."""
+        idle = [e for e in self.idle() if e.state == "ready" and e is not keep]
         chosen: list[Entry] = []
         for entry in sorted(idle, key=lambda e: e.last_used):
             if short <= 0:
@@ -104,6 +118,22 @@ class Ledger:
             chosen.append(entry)
             short -= entry.bytes
         return chosen if short <= 0 else []
+
+    def idle(self) -> list[Entry]:
+        """What nobody uses or has pinned, in both tiers."""
+        entries = [e for e in self.entries.values() if e.state in ("ready", "ram") and not e.pins]
+        return [e for e in entries if not self.is_pinned(e)]
+
+    def is_pinned(self, entry: Entry) -> bool:
+        return not self.pinned.isdisjoint(entry.cards)
+
+    def shrink(self) -> None:
+        """Evicts what nobody uses for as long as the budget, lowered meanwhile, is exceeded."""
+        while self.used > self.budget and not self._evicting:
+            victims = sorted((e for e in self.idle() if e.state == "ready"), key=lambda e: e.last_used)
+            if not victims:
+                return
+            self.evict(victims[:1], keep_in_ram=True)
 
     def grant(self, ask: Ask, entry: Entry, kind: EventKind, now: float) -> None:
         """Pins `entry` for `ask` and books its working memory."""
@@ -117,9 +147,9 @@ class Ledger:
         self.count(kind, entry)
 
     def trim(self) -> int:
-        """Frees every model that nobody uses, in both tiers; returns their bytes."""
+        """Frees every model that nobody uses or has pinned, in both tiers; returns their bytes."""
         self.wait_for_eviction()
-        entries = [e for e in self.entries.values() if not e.pins and e.state in ("ready", "ram")]
+        entries = self.idle()
         freed = sum(e.bytes + e.ram for e in entries)
         self.evict(entries, keep_in_ram=False)
         return freed
@@ -143,7 +173,9 @@ class Ledger:
                 entry.state = "leaving"
             self._cond.release()
             try:
+                began = self._clock()
                 moved = {entry: to_ram and self._move(entry) for entry, to_ram in plan}
+                seconds = self._clock() - began
                 leaks = self._drop([entry for entry in moved if not moved[entry]])
             finally:
                 self._cond.acquire()
@@ -151,7 +183,7 @@ class Ledger:
             for entry, in_ram in moved.items():
                 if in_ram:
                     entry.ram, entry.bytes, entry.state = entry.size, 0, "ram"
-                    self.count("moved", entry, tier="ram")
+                    self.count("moved", entry, seconds / sum(moved.values()), tier="ram")
                 else:
                     tier: Tier = "ram" if entry.ram else "device"
                     entry.bytes, entry.ram, entry.state = 0, 0, "gone"
@@ -161,8 +193,17 @@ class Ledger:
             self._evicting = False
             self._cond.notify_all()
 
+    def resize_ram(self, ram_budget: int) -> None:
+        """Changes the RAM tier's budget, and frees what it keeps beyond it."""
+        self.ram_budget = ram_budget if self._mover else 0
+        kept = sorted((e for e in self.entries.values() if e.state == "ram"), key=lambda e: e.last_used)
+        while kept and self.ram_used > self.ram_budget:
+            self.evict([kept.pop(0)], keep_in_ram=False)
+
     def _ram_room(self, entry: Entry, plan: list[tuple[Entry, bool]]) -> bool:
         """Whether the RAM tier can take `entry`; plans to free its least recently used entries for it."""
+        if not getattr(entry.loaded, "movable", True):
+            return False
         leaving = {e for e, _ in plan}
         coming = sum(e.size for e, to_ram in plan if to_ram)
         kept = sorted(
@@ -215,19 +256,31 @@ class Ledger:
 
     def out_of_memory(self, name: str, need: int) -> OutOfMemory:
         """How much was needed, how much there is, and who holds it."""
+        return OutOfMemory(f"{name} needs {human(need)}, and {self._free_and_held()}.", WAY_OUT)
+
+    def told(self, error: OutOfMemory) -> OutOfMemory:
+        """An allocator's error, with how much is free by these books and who holds the rest."""
+        return OutOfMemory(f"{error.message.rstrip('.')}; by the pool's account {self._free_and_held()}.", WAY_OUT)
+
+    def _free_and_held(self) -> str:
         holders = [
-            f"{e.name} ({human(e.bytes)}{f', {e.pins} in use' if e.pins else ''})"
+            f"{e.name} ({human(e.bytes)}{f', {e.pins} in use' if e.pins else ', pinned' if self.is_pinned(e) else ''})"
             for e in self.entries.values()
             if e.bytes
         ]
         holders += [f"{owner} ({human(count)})" for count, owner in self.reserved.values()]
         holders += [f"{leak.name} (being freed, {human(leak.bytes)})" for leak in self._leaks]
         free = max(0, self.budget - self.used)
-        return OutOfMemory(
-            f"{name} needs {human(need)}, and {human(free)} of {human(self.budget)} is free"
-            + (f"; held by {', '.join(holders)}." if holders else "."),
-            "Choose a smaller model or size, unload another model, or raise PLAYGROUND_MEMORY_BUDGET.",
-        )
+        return f"{human(free)} of {human(self.budget)} is free" + (f"; held by {', '.join(holders)}" if holders else "")
+
+    def attainable(self, card_id: str) -> int:
+        """Bytes that `card_id`'s weights and work can have together, once all that nobody uses or has pinned is gone.
+
+        Reservations count in full: other requests for the same model work beside this one.
+        """
+        own = sum(e.bytes for e in self.entries.values() if card_id in e.cards)
+        gone = sum(e.bytes for e in self.idle() if e.state == "ready" and card_id not in e.cards)
+        return self.budget - (self.used - own - gone)
 
     def count(
         self, kind: EventKind, entry: Entry, seconds: float = 0.0, *, tier: Tier = "device", text: str = ""
@@ -235,6 +288,9 @@ class Ledger:
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if kind == "loaded":
             self._load_s += seconds
+        elif kind == "moved":
+            self._moved_bytes += entry.size
+            self._move_s += seconds
         card = entry.leader.card.id
         self._outbox.append(PoolEvent(kind, card, entry.size, seconds, tier, text))
 

@@ -11,7 +11,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-from playground.errors import ModelUnavailable, OutOfMemory, PlaygroundError
+from playground.errors import Cancelled, ModelUnavailable, OutOfMemory, PlaygroundError
 from playground.models.ledger import Ledger
 from playground.models.line import Line
 from playground.models.records import Ask, Entry, Job, Loader, Progress, Sizer, Tier
@@ -58,7 +58,8 @@ class Loads:
     def _run(self, entry: Entry) -> None:
         began = self._clock()
         leader = entry.leader
-        job = Job(leader.card, entry.key.dtype, entry.key.quantization, self._progress_of(entry), entry.cancel)
+        key = entry.key
+        job = Job(leader.card, key.dtype, key.quantization, self._progress_of(entry), entry.cancel, key.staged)
         loaded = entry.loaded  # in the RAM tier, or None
         try:
             if loaded is None:
@@ -80,6 +81,7 @@ class Loads:
                 assert self._mover is not None
                 self._mover(loaded, "device")
             self._publish(entry, loaded, began)
+            loaded = None  # this thread lives a little longer than a lease may
         except BaseException as error:  # noqa: BLE001  a thread has nobody above it: the waiters get the error
             loaded = None
             self._fail(entry, error)
@@ -101,6 +103,8 @@ class Loads:
 
     def _publish(self, entry: Entry, loaded: Any, began: float) -> None:
         with self._cond:
+            if entry.stale:
+                raise Cancelled  # its files changed on the way; whoever waits loads it again
             moved = entry.loaded is not None
             entry.size = entry.bytes = int(getattr(loaded, "bytes", entry.size))
             entry.ram = 0

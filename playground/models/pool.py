@@ -15,12 +15,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import Any
 
 from playground.catalog import ModelCard
-from playground.errors import Cancelled, InvalidRequest, ModelUnavailable, OutOfMemory, PlaygroundError
+from playground.errors import Cancelled, InvalidRequest, OutOfMemory, PlaygroundError
+from playground.models.leases import Leases
 from playground.models.ledger import Ledger
-from playground.models.line import POLL, Line
+from playground.models.line import Line
 from playground.models.loads import Loads
 from playground.models.records import (
     Ask,
@@ -32,7 +33,6 @@ from playground.models.records import (
     PoolStats,
     Progress,
     Sizer,
-    Ticket,
     Tier,
 )
 from playground.protocol import CancelToken
@@ -51,6 +51,7 @@ class ModelPool:
         default_dtype: names the dtype of a lease that names none.
         timeout: seconds to wait for running leases to end before memory counts as short.
         patience: seconds after which a waiter holds back those who came later.
+        idle_s: seconds after its last lease at which a model is freed by itself; 0 keeps it until room is needed.
     """
 
     def __init__(
@@ -67,13 +68,18 @@ class ModelPool:
         on_event: Callable[[PoolEvent], None] | None = None,
         timeout: float = 60.0,
         patience: float = 2.0,
+        idle_s: float = 0.0,
     ) -> None:
         self._default_dtype = default_dtype
         self._clock = clock
         self._cond = threading.Condition(threading.Lock())
-        self._books = Ledger(budget_bytes, ram_bytes if mover else 0, self._cond, mover, free, on_event)
+        self._books = Ledger(budget_bytes, ram_bytes if mover else 0, self._cond, mover, free, on_event, clock)
         self._line = Line(self._books, self._cond, clock, timeout, patience)
         self._loads = Loads(loader, size, mover, self._books, self._line, self._cond, clock)
+        self._leases = Leases(self._books, self._line, self._loads, self._cond, clock)
+        self._idle_s = idle_s
+        if idle_s:
+            threading.Thread(target=self._watch_idle, name="idle models", daemon=True).start()
 
     # --- public ----------------------------------------------------------------------------------------------------
 
@@ -86,6 +92,7 @@ class ModelPool:
         quantization: str | None = None,
         adapters: Sequence[str] = (),
         working_bytes: int = 0,
+        staged: bool = False,
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> Iterator[Any]:
@@ -93,6 +100,7 @@ class ModelPool:
 
         The object handed out is emptied when the block ends. With `adapters` nobody else has the model meanwhile,
         since adapters change shared modules; if such a block raises, the model is dropped, as it may carry leftovers.
+        With `staged` its parts take turns on the device, which is alone with them: the one that is there changes.
 
         Raises:
             Cancelled: `cancel` was set while waiting.
@@ -102,9 +110,10 @@ class ModelPool:
         if working_bytes < 0:
             raise InvalidRequest(f"working_bytes must be 0 or more, got {working_bytes}.", "Give a number of bytes.")
         quantization = quantization or card.quantization
-        key = Key(card.source, card.revision, card.kind, dtype or self._default_dtype(card), quantization, card.file)
-        ask = Ask(card, key, working_bytes, bool(adapters), progress, cancel or CancelToken())
-        entry = self._acquire(ask)
+        dtype = dtype or self._default_dtype(card)
+        key = Key(card.source, card.revision, card.kind, dtype, quantization, card.file, staged)
+        ask = Ask(card, key, working_bytes, bool(adapters) or staged, progress, cancel or CancelToken())
+        entry = self._leases.acquire(ask)
         view, broken = None, False
         try:
             view = copy.copy(entry.loaded)
@@ -116,7 +125,7 @@ class ModelPool:
         finally:
             if view is not None:
                 vars(view).clear()  # a model kept past its lease could not be freed
-            self._release(ask, entry, broken)
+            self._leases.release(ask, entry, broken)
 
     @contextmanager
     def reserve(self, count: int, owner: str, cancel: CancelToken | None = None) -> Iterator[None]:
@@ -135,27 +144,72 @@ class ModelPool:
                 del self._books.reserved[token]
                 self._cond.notify_all()
 
+    # --- what stays ------------------------------------------------------------------------------------------------
+
     def unload(self, card_id: str) -> bool:
-        """Frees `card_id`'s models in every dtype; False where none was loaded.
+        """Frees `card_id`'s models in every dtype and takes its pin off; False where none was loaded.
 
         Raises:
             PlaygroundError: it is in use or just being loaded.
         """
         with self._cond:
             self._books.wait_for_eviction()
-            entries = [e for e in self._books.entries.values() if card_id in e.cards]
+            entries = self._entries_of(card_id)
             for entry in entries:
                 if entry.pins or entry.state == "loading":
                     what = f"in use by {entry.pins} request(s)" if entry.pins else "just being loaded"
                     raise PlaygroundError(
                         f"{entry.name} is {what}, so it stays.", "Wait for it to end, or stop it first."
                     )
+            self._books.pinned.discard(card_id)
             self._books.evict(entries, keep_in_ram=False)
         self._books.tell()
         return bool(entries)
 
+    def pin(self, card_id: str, pinned: bool = True) -> None:
+        """Keeps `card_id`'s models on the device until they are unloaded or unpinned, loaded already or not."""
+        with self._cond:
+            (self._books.pinned.add if pinned else self._books.pinned.discard)(card_id)
+            self._cond.notify_all()
+
+    def expire(self, card_id: str) -> None:
+        """Says that `card_id`'s files or settings have changed: what is loaded is handed to nobody any more.
+
+        Running leases end with what they have; a load on its way starts again.
+        """
+        with self._cond:
+            self._books.wait_for_eviction()
+            for entry in self._entries_of(card_id):
+                entry.stale = True
+                if entry.state == "loading":
+                    entry.cancel.cancel()
+            self._books.evict([e for e in self._entries_of(card_id) if self._is_done_with(e)], keep_in_ram=False)
+            self._cond.notify_all()
+        self._books.tell()
+
+    def resize(self, budget_bytes: int, ram_bytes: int | None = None) -> None:
+        """Changes the budgets; what nobody uses leaves at once where they are lower, the rest as its leases end."""
+        with self._cond:
+            self._books.wait_for_eviction()
+            self._books.budget = budget_bytes
+            if ram_bytes is not None:
+                self._books.resize_ram(ram_bytes)
+            self._books.shrink()
+            self._cond.notify_all()
+        self._books.tell()
+
+    def unload_idle(self, seconds: float) -> list[str]:
+        """Frees what nobody has used for `seconds` and nobody has pinned, in both tiers; returns the names."""
+        with self._cond:
+            self._books.wait_for_eviction()
+            limit = self._clock() - seconds
+            entries = [e for e in self._books.idle() if e.last_used <= limit]
+            self._books.evict(entries, keep_in_ram=False)
+        self._books.tell()
+        return [e.name for e in entries]
+
     def trim(self) -> int:
-        """Frees every model that nobody uses, in both tiers; returns their bytes. For an engine that ran out."""
+        """Frees every model that nobody uses or has pinned, in both tiers; returns their bytes."""
         with self._cond:
             freed = self._books.trim()
         self._books.tell()
@@ -166,6 +220,7 @@ class ModelPool:
         deadline = time.monotonic() + timeout
         with self._cond:
             self._line.closed = True
+            self._books.pinned.clear()
             for entry in self._books.entries.values():
                 entry.cancel.cancel()
             self._cond.notify_all()
@@ -178,117 +233,58 @@ class ModelPool:
         for thread in threads:
             thread.join(max(0.0, deadline - time.monotonic()))
 
+    # --- what there is ---------------------------------------------------------------------------------------------
+
     def states(self) -> list[PoolState]:
         """What is loaded, loading or kept in RAM now."""
         with self._cond:
             return [
                 PoolState(
-                    tuple(e.cards), e.state, e.bytes or e.ram, e.key.dtype, e.key.quantization, e.pins, e.last_used
+                    tuple(e.cards),
+                    e.state,
+                    e.bytes or e.ram,
+                    e.key.dtype,
+                    e.key.quantization,
+                    e.pins,
+                    0.0 if e.pins else max(0.0, self._clock() - e.last_used),
+                    self._books.is_pinned(e),
+                    self._books.working_of(e),
                 )
                 for e in self._books.entries.values()
             ]
+
+    def holds(self, card_id: str) -> bool:
+        """Whether `card_id` is loaded or on its way, on the device or in RAM."""
+        with self._cond:
+            return bool(self._entries_of(card_id))
+
+    def attainable(self, card_id: str) -> int:
+        """Bytes that `card_id`'s weights and work can have together: all that is not leased, reserved or pinned."""
+        with self._cond:
+            return self._books.attainable(card_id)
+
+    def shortage(self, error: OutOfMemory) -> OutOfMemory:
+        """An allocator's error with how much is free here and who holds the rest."""
+        with self._cond:
+            return self._books.told(error)
 
     @property
     def stats(self) -> PoolStats:
         with self._cond:
             return self._books.stats()
 
-    # --- leases ----------------------------------------------------------------------------------------------------
+    def _entries_of(self, card_id: str) -> list[Entry]:
+        return [e for e in self._books.entries.values() if card_id in e.cards]
 
-    def _acquire(self, ask: Ask) -> Entry:
-        """Waits until `ask` has its lease."""
-        ticket: Ticket | None = None
-        kind: Literal["hit", "miss"] = "hit"
-        try:
+    @staticmethod
+    def _is_done_with(entry: Entry) -> bool:
+        return entry.state in ("ready", "ram") and not entry.pins
+
+    def _watch_idle(self) -> None:
+        """Looks often enough that a model is freed at most a quarter of `idle_s`, or half a minute, late."""
+        pause = min(self._idle_s / 4, 30.0)
+        while True:
             with self._cond:
-                while True:
-                    # 1. The load that we waited for is over.
-                    if ask.leased:
-                        assert ask.entry is not None
-                        return ask.entry
-                    self._line.check(ask.cancel)
-                    if ask.entry is not None and ask.entry.error is not None:
-                        self._raise_or_retry(ask, ask.entry)
-                    entry = self._books.entries.get(ask.key)
-                    # 2. Nobody has it: lead a load.
-                    if entry is None or entry.state == "ram":
-                        if not self._line.held_back(ticket, ask.key):
-                            self._loads.start(ask, entry)
-                            kind = "miss"
-                    # 3. Somebody loads it: join, unless that load is being given up.
-                    elif entry.state == "loading":
-                        if ask.entry is not entry and not entry.cancel.cancelled:
-                            ask.entry = entry
-                            entry.asks.append(ask)
-                            kind = "miss"
-                    # 4. It is there: take it if nobody has it alone and the working memory fits.
-                    elif entry.state == "ready":
-                        free = self._free_for(ask, entry)
-                        if free and not self._line.held_back(ticket, ask.key) and self._fits(ask, entry):
-                            if entry.state != "ready" or not self._free_for(ask, entry):
-                                continue  # it changed while room was made
-                            self._books.grant(ask, entry, kind, self._clock())
-                            return entry
-                        ticket = ticket or self._line.join(ask.key, wants_room=free)
-                        ticket.wants_room = free
-                        if self._line.is_late(ticket):
-                            raise self._late(ask, entry, free)
-                    if ask.entry is not None:
-                        self._line.leave(ticket)  # the load has a ticket of its own
-                        ticket = None
-                    self._cond.wait(POLL)
-        finally:
-            with self._cond:
-                self._line.leave(ticket)
-                self._leave(ask)
-            self._books.tell()
-
-    def _free_for(self, ask: Ask, entry: Entry) -> bool:
-        return not entry.exclusive and not (ask.exclusive and entry.pins)
-
-    def _fits(self, ask: Ask, entry: Entry) -> bool:
-        if entry.size + ask.working > self._books.budget:
-            raise self._books.out_of_memory(ask.card.name, entry.size + ask.working)
-        return self._books.try_room(ask.working, entry)
-
-    def _release(self, ask: Ask, entry: Entry, broken: bool) -> None:
-        with self._cond:
-            self._books.reserved.pop(ask, None)
-            entry.pins -= 1
-            entry.exclusive = False
-            entry.last_used = self._clock()
-            if (broken or self._line.closed) and not entry.pins:
-                self._books.wait_for_eviction()
-                if entry.state == "ready" and not entry.pins:
-                    self._books.evict([entry], keep_in_ram=False)
-            self._cond.notify_all()
-        if broken:
-            self._books.tell()
-
-    def _leave(self, ask: Ask) -> None:
-        """Takes a caller without a lease out of its load; a load that nobody waits for any more is given up."""
-        entry = ask.entry
-        if ask.leased or entry is None or ask not in entry.asks:
-            return
-        entry.asks.remove(ask)
-        self._books.reserved.pop(ask, None)
-        if not entry.asks and entry.state == "loading":
-            entry.cancel.cancel()
-        self._cond.notify_all()
-
-    def _raise_or_retry(self, ask: Ask, entry: Entry) -> None:
-        error, ask.entry = entry.error, None
-        assert error is not None
-        if isinstance(error, Cancelled) and not self._line.closed:
-            return  # given up for others; this caller starts clean
-        if isinstance(error, OutOfMemory) and ask is not entry.leader and ask.working < entry.leader.working:
-            return  # it was the leader's working memory that did not fit
-        raise copy.copy(error)  # each caller's traceback is its own
-
-    def _late(self, ask: Ask, entry: Entry, wants_room: bool) -> PlaygroundError:
-        if wants_room:
-            return self._books.out_of_memory(ask.card.name, ask.working)
-        return ModelUnavailable(
-            f"{ask.card.name} was in use by {entry.pins} other request(s) for {self._line.timeout:.0f} s.",
-            "Try again when they have ended.",
-        )
+                if self._cond.wait_for(lambda: self._line.closed, pause):
+                    return
+            self.unload_idle(self._idle_s)

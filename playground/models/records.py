@@ -25,17 +25,22 @@ class Key:
     dtype: str
     quantization: str | None = None
     file: str = ""
+    staged: bool = False
 
 
 @dataclass(frozen=True)
 class Job:
-    """What a loader and a sizing function are told. `progress` and `cancel` speak for everybody who waits."""
+    """What a loader and a sizing function are told. `progress` and `cancel` speak for everybody who waits.
+
+    `staged`: the model's parts take turns on the device, so that only the largest counts.
+    """
 
     card: ModelCard
     dtype: str
     quantization: str | None
     progress: Progress
     cancel: CancelToken
+    staged: bool = False
 
 
 class Loader(Protocol):
@@ -64,7 +69,7 @@ class PoolEvent:
 
 @dataclass(frozen=True)
 class PoolState:
-    """One entry as the Models tab shows it; `last_used` on the pool's clock, in seconds."""
+    """One entry as the Models tab shows it; `idle_s` are seconds since its last lease ended, 0 while it is in use."""
 
     cards: tuple[str, ...]
     state: str
@@ -72,12 +77,18 @@ class PoolState:
     dtype: str
     quantization: str | None
     users: int
-    last_used: float
+    idle_s: float
+    pinned: bool = False
+    working: int = 0
 
 
 @dataclass(frozen=True)
 class PoolStats:
-    """Counts since the start and bytes now. `load_s` sums the seconds of all loads; `leaked_bytes` wait to be freed."""
+    """Counts since the start and bytes now.
+
+    `load_s` and `move_s` sum the seconds of all loads and moves, `moved_bytes` what was moved between device and RAM;
+    `leaked_bytes` wait to be freed.
+    """
 
     hits: int
     misses: int
@@ -85,6 +96,9 @@ class PoolStats:
     loads: int
     failures: int
     load_s: float
+    moves: int
+    moved_bytes: int
+    move_s: float
     used_bytes: int
     weight_bytes: int
     working_bytes: int
@@ -112,7 +126,8 @@ class Ask:
 class Entry:
     """One set of weights. `bytes` counts on the device, `ram` in the RAM tier; `size` is what they take anywhere.
 
-    States: "loading" (on its way to the device), "ready", "leaving" (on its way out), "ram", "gone".
+    States: "loading" (on its way to the device), "ready", "leaving" (on its way out), "ram", "gone". A stale entry is
+    handed to nobody any more and leaves with its last lease.
     """
 
     key: Key
@@ -124,6 +139,7 @@ class Entry:
     loaded: Any = None
     pins: int = 0
     exclusive: bool = False
+    stale: bool = False
     asks: list[Ask] = field(default_factory=list)
     cards: dict[str, str] = field(default_factory=dict)  # id to name
     cancel: CancelToken = field(default_factory=CancelToken)
