@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from playground.errors import ModelUnavailable
 
@@ -52,38 +53,48 @@ def read_header(path: Path) -> list[Tensor]:
         ModelUnavailable: the file cannot be read, is cut short or is not safetensors.
     """
     try:
-        size = path.stat().st_size
         with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > min(MAX_HEADER, size - 8):
-                raise _damaged(path, f"its header claims {length} bytes in a file of {size}")
-            table = json.loads(file.read(length))
+            return parse_header(file, os.fstat(file.fileno()).st_size, path.name)
     except OSError as error:
         raise ModelUnavailable(f"{path} cannot be read: {error.strerror}.", "Check that the file is there.") from None
-    except ValueError:
-        raise _damaged(path, "its header is not JSON") from None
+
+
+def parse_header(stream: BinaryIO, size: int, name: str) -> list[Tensor]:
+    """The tensors that the header in `stream` announces, of a safetensors file of `size` bytes; `name` is for errors.
+
+    Raises:
+        ModelUnavailable: the file is cut short or is not safetensors.
+    """
+    length = int.from_bytes(stream.read(8), "little")
+    if size < 8 or length > min(MAX_HEADER, size - 8):
+        raise _damaged(name, f"its header claims {length} bytes in a file of {size}")
+    try:
+        table = json.loads(stream.read(length))
+    except (ValueError, RecursionError):
+        raise _damaged(name, "its header is not JSON") from None
     if not isinstance(table, dict):
-        raise _damaged(path, "its header is not a table")
-    tensors = [_tensor(path, name, row) for name, row in table.items() if name != "__metadata__"]
-    needed = 8 + length + max((row["data_offsets"][1] for n, row in table.items() if n != "__metadata__"), default=0)
+        raise _damaged(name, "its header is not a table")
+    rows = [_tensor(name, key, row) for key, row in table.items() if key != "__metadata__"]
+    needed = 8 + length + max((end for _, end in rows), default=0)
     if needed > size:
-        raise _damaged(path, f"{needed} bytes are announced and {size} are there")
-    return tensors
+        raise _damaged(name, f"{needed} bytes are announced and {size} are there")
+    return [tensor for tensor, _ in rows]
 
 
-def _tensor(path: Path, name: str, row: Any) -> Tensor:
+def _tensor(file: str, name: str, row: Any) -> tuple[Tensor, int]:
+    """A tensor, and where its data ends, in bytes after the header."""
     try:
         tensor = Tensor(name, row["dtype"], tuple(int(n) for n in row["shape"]))
         begin, end = (int(n) for n in row["data_offsets"])
-        if end - begin != tensor.bytes:
-            raise _damaged(path, f"tensor {name!r} has {end - begin} bytes for a shape of {list(tensor.shape)}")
-    except (KeyError, TypeError, ValueError):
-        raise _damaged(path, f"the entry of tensor {name!r} cannot be understood") from None
-    return tensor
+        if end - begin != tensor.bytes or min(begin, *tensor.shape, 0) < 0:
+            raise _damaged(file, f"tensor {name!r} has {end - begin} bytes for a shape of {list(tensor.shape)}")
+    except (KeyError, TypeError, ValueError, OverflowError):
+        raise _damaged(file, f"the entry of tensor {name!r} cannot be understood") from None
+    return tensor, end
 
 
-def _damaged(path: Path, why: str) -> ModelUnavailable:
-    return ModelUnavailable(f"{path.name} is not a whole safetensors file: {why}.", "Fetch the file again.")
+def _damaged(file: str, why: str) -> ModelUnavailable:
+    return ModelUnavailable(f"{file} is not a whole safetensors file: {why}.", "Fetch the file again.")
 
 
 def read_json(path: Path) -> dict[str, Any]:

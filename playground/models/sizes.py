@@ -1,13 +1,14 @@
-"""How big models are: weights from safetensors headers, cache and working memory from configs. No torch.
+"""How big a model's weights are, from safetensors headers: by component, as stored and as loaded. No torch.
 
-Weights are exact. Working memory is an estimate, made to be reserved: it should not fall short for the usual
-architectures, and says nothing about time.
+Exact for what is stored and for plain dtypes. Quantized figures follow the layout that the loader makes. Cache and
+working memory have modules of their own.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +16,35 @@ from playground.errors import ModelUnavailable
 from playground.models.headers import Tensor, read_header, read_json, shards
 
 ITEMSIZE = {"float64": 8, "float32": 4, "bfloat16": 2, "float16": 2, "int8": 1, "int4": 0.5}
+HALF = frozenset({"bfloat16", "float16"})
 DTYPE_NAMES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 SKIPPED = frozenset({"safety_checker", "feature_extractor", "image_encoder"})  # never loaded here
 STEMS = ("model", "diffusion_pytorch_model")
 
+# What is quantized: a text model, which is one part, and the denoisers of pipelines.
+QUANTIZED_PARTS = frozenset({"model", "file", "unet", "transformer", "transformer_2", "prior", "decoder"})
+INT4_GROUPS = (128, 64, 32)  # columns that share a scale on the processor: the widest that divides a row
+# Two-dimensional weights that are tables to look rows up in, not matrices to multiply with.
+TABLES = re.compile(
+    r"(^|\.)(embed_tokens|wte|wpe|shared|tok_embeddings|\w*token_embedding|word_embeddings|position_embeddings?"
+    r"|token_type_embeddings|embed_positions|relative_attention_bias|class_embedding|pos_embed)\.weight$"
+)
+
+
+# T5's own rule: these stay in float32 in a model of float16, where they would overflow.
+SINGLE_IN_HALF = re.compile(r"\.DenseReluDense\.wo\.weight$")
+
 
 @dataclass(frozen=True)
 class ComponentSize:
-    """One component's weights; `name` is its subfolder, or "model" where the folder itself is the model."""
+    """One component's weights; `name` is its subfolder, or "model" where the folder itself is the model.
+
+    `files` are paths on this machine, or names in a repository.
+    """
 
     name: str
     tensors: tuple[Tensor, ...]
-    files: tuple[Path, ...]
+    files: tuple[Path, ...] = ()
 
     @property
     def parameters(self) -> int:
@@ -45,14 +63,19 @@ class ComponentSize:
             totals[name] = totals.get(name, 0) + t.bytes
         return totals
 
-    def bytes_as(self, dtype: str) -> int:
-        """Bytes once loaded as `dtype` ("bfloat16"): floating tensors are cast, integers stay."""
-        return sum(int(t.elements * itemsize(dtype)) if t.is_float else t.bytes for t in self.tensors)
+    def bytes_as(self, dtype: str, quantization: str | None = None, device: str = "cpu") -> int:
+        """Bytes once loaded as `dtype` ("bfloat16"): floating tensors are cast, integers stay.
+
+        With `quantization` ("int8", "int4", "fp8", "nf4") the matrices of linear layers are packed as on `device`; the
+        rest is cast to `dtype`.
+        """
+        kind = quantization if self.name in QUANTIZED_PARTS else None
+        return sum(_bytes_as(tensor, dtype, kind, device) for tensor in self.tensors)
 
 
 @dataclass(frozen=True)
 class ModelSize:
-    """All components of one model folder."""
+    """All components of one model."""
 
     components: tuple[ComponentSize, ...]
 
@@ -64,8 +87,8 @@ class ModelSize:
     def bytes(self) -> int:
         return sum(c.bytes for c in self.components)
 
-    def bytes_as(self, dtype: str) -> int:
-        return sum(c.bytes_as(dtype) for c in self.components)
+    def bytes_as(self, dtype: str, quantization: str | None = None, device: str = "cpu") -> int:
+        return sum(c.bytes_as(dtype, quantization, device) for c in self.components)
 
 
 def itemsize(dtype: str) -> float:
@@ -77,6 +100,50 @@ def itemsize(dtype: str) -> float:
     if dtype not in ITEMSIZE:
         raise ModelUnavailable(f"dtype must be one of {', '.join(ITEMSIZE)}, got {dtype!r}.", "Choose one of these.")
     return ITEMSIZE[dtype]
+
+
+def _bytes_as(tensor: Tensor, dtype: str, quantization: str | None, device: str) -> int:
+    if not tensor.is_float:
+        return tensor.bytes
+    if quantization is not None and is_linear(tensor):
+        return quantized_bytes(tensor.shape[0], tensor.shape[1], quantization, dtype, device)
+    if dtype == "float16" and SINGLE_IN_HALF.search(tensor.name):
+        dtype = "float32"
+    return int(tensor.elements * itemsize(dtype))
+
+
+def is_linear(tensor: Tensor) -> bool:
+    """Whether `tensor` is the matrix of a linear layer, as far as its name and shape tell."""
+    is_matrix = len(tensor.shape) == 2 and tensor.is_float and tensor.name.endswith(".weight")
+    return is_matrix and not TABLES.search(tensor.name)
+
+
+def quantized_bytes(rows: int, columns: int, quantization: str, dtype: str, device: str = "cpu") -> int:
+    """Bytes of a (rows, columns) matrix that the loader packs in a model of `dtype`; formulas in `quantize`.
+
+    Told here once more because that module needs torch to tell it.
+
+    Raises:
+        ModelUnavailable: the quantization is not known.
+    """
+    count, on_cpu = rows * columns, device == "cpu"
+    whole = int(count * itemsize(dtype))
+    if quantization == "int8":
+        return whole if on_cpu and columns % 16 else count + 2 * rows
+    if quantization == "int4" and on_cpu:
+        group = next((g for g in INT4_GROUPS if columns % g == 0), None)
+        return whole if rows % 16 or group is None else count // 2 + 4 * count // group
+    if quantization == "int4":
+        count = -(-rows // 8) * 8 * -(-columns // 1024) * 1024
+        return count // 2 + 4 * count // INT4_GROUPS[0]
+    if quantization == "fp8":
+        return count + int(itemsize(dtype)) * rows
+    if quantization == "nf4":
+        return count // 2 + -(-count // 64) + 4 * -(-count // 16384) + 1088
+    raise ModelUnavailable(f"There is no quantization {quantization!r}.", "Choose int8, int4, fp8 or nf4.")
+
+
+# --- folders and files on this machine -----------------------------------------------------------------------------
 
 
 def model_size(folder: Path, variant: str | None = None) -> ModelSize:
@@ -93,7 +160,9 @@ def model_size(folder: Path, variant: str | None = None) -> ModelSize:
 
 def _components(folder: Path, variant: str | None) -> Iterator[ComponentSize]:
     if not (folder / "model_index.json").is_file():
-        yield _component("model", folder, variant)
+        part = _component("model", folder, variant)
+        config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+        yield untied(part, config)
         return
     for name in component_names(folder):
         if (folder / name / "config.json").is_file():  # tokenizers and schedulers have none or hold no weights
@@ -102,12 +171,24 @@ def _components(folder: Path, variant: str | None) -> Iterator[ComponentSize]:
 
 def component_names(folder: Path) -> list[str]:
     """The components that `model_index.json` names and that are loaded here."""
-    index = read_json(folder / "model_index.json")
+    return names_in(read_json(folder / "model_index.json"))
+
+
+def names_in(index: Mapping[str, Any]) -> list[str]:
+    """The components that a `model_index.json` names and that are loaded here."""
     return [
         name
         for name, value in index.items()
         if isinstance(value, list) and len(value) == 2 and value[0] is not None and name not in SKIPPED
     ]
+
+
+def untied(part: ComponentSize, config: Mapping[str, Any]) -> ComponentSize:
+    """`part` without the output matrix where `config` says that it is the embedding's, which is loaded once."""
+    names = {t.name for t in part.tensors}
+    if not config.get("tie_word_embeddings") or not any(n.endswith("embed_tokens.weight") for n in names):
+        return part
+    return replace(part, tensors=tuple(t for t in part.tensors if t.name != "lm_head.weight"))
 
 
 def _component(name: str, folder: Path, variant: str | None) -> ComponentSize:
@@ -137,71 +218,6 @@ def weight_files(folder: Path, variant: str | None = None) -> list[Path]:
             "Convert it to safetensors, or choose a revision that has them.",
         )
     raise ModelUnavailable(f"{folder} holds no safetensors weights.", "Fetch the model again.")
-
-
-# --- cache and working memory --------------------------------------------------------------------------------------
-
-
-def kv_bytes_per_token(config: Mapping[str, Any], dtype: str = "bfloat16") -> int:
-    """Bytes of keys and values that one token adds: 2 x layers x key-value heads x head size x item size."""
-    heads = int(config["num_attention_heads"])
-    kv_heads = int(config.get("num_key_value_heads") or heads)
-    head_dim = int(config.get("head_dim") or config["hidden_size"] // heads)
-    return int(2 * int(config["num_hidden_layers"]) * kv_heads * head_dim * itemsize(dtype))
-
-
-def chat_working_bytes(config: Mapping[str, Any], tokens: int, dtype: str = "bfloat16") -> int:
-    """Bytes of one answer of `tokens` in all: the cache, float32 logits of one position, and one layer of prefill."""
-    hidden, inner = int(config["hidden_size"]), int(config.get("intermediate_size") or 4 * int(config["hidden_size"]))
-    prefill = tokens * (4 * hidden + 2 * inner) * itemsize(dtype)
-    return int(tokens * kv_bytes_per_token(config, dtype) + 2 * 4 * int(config["vocab_size"]) + prefill)
-
-
-def step_working_bytes(
-    unet: Mapping[str, Any],
-    width: int,
-    height: int,
-    batch: int = 1,
-    *,
-    guided: bool = True,
-    dtype: str = "bfloat16",
-    scale: int = 8,
-) -> int:
-    """Bytes of activations of one UNet step at a picture size in pixels; `scale` is pixels to a latent's side.
-
-    Sum of the skip connections that wait for the way up, plus six maps of the widest block at full latent resolution:
-    input, residual, normalised copy, convolution result, the concatenated skip (two). Guidance doubles the batch.
-    Attention is counted as linear, since scaled-dot-product attention keeps no score matrix.
-    """
-    channels = [int(c) for c in unet["block_out_channels"]]
-    layers = unet.get("layers_per_block", 2)
-    per_block = max(layers) if isinstance(layers, list) else int(layers)
-    area = -(-width // scale) * -(-height // scale)
-    skips = sum((per_block + 1) * c * max(1, area // 4**i) for i, c in enumerate(channels))
-    widest = max(c * max(1, area // 4**i) for i, c in enumerate(channels))
-    return int((skips + 6 * widest) * batch * (2 if guided else 1) * itemsize(dtype))
-
-
-def decode_working_bytes(
-    vae: Mapping[str, Any], width: int, height: int, batch: int = 1, *, dtype: str = "bfloat16"
-) -> int:
-    """Bytes of activations of a VAE decode: four maps of the second block's channels at full picture resolution.
-
-    The last up block takes that many channels in at full size: input, normalised copy, activation, convolution result.
-    """
-    channels = [int(c) for c in vae["block_out_channels"]]
-    wide = channels[1] if len(channels) > 1 else channels[0]
-    return int(4 * wide * width * height * batch * itemsize(dtype))
-
-
-def image_working_bytes(folder: Path, width: int, height: int, batch: int = 1, *, dtype: str = "bfloat16") -> int:
-    """The larger of a guided step and the decode for the checkpoint in `folder`, in bytes."""
-    unet, vae = read_json(folder / "unet" / "config.json"), read_json(folder / "vae" / "config.json")
-    scale = 2 ** (len(vae["block_out_channels"]) - 1)
-    return max(
-        step_working_bytes(unet, width, height, batch, dtype=dtype, scale=scale),
-        decode_working_bytes(vae, width, height, batch, dtype=dtype),
-    )
 
 
 def human(count: int | float) -> str:

@@ -5,33 +5,56 @@ An estimate from the checkpoint's own configs, 0 where its files are not here ye
 
 from __future__ import annotations
 
+from functools import lru_cache
 from pathlib import Path
 
 from playground.catalog import ModelCard
 from playground.errors import ModelUnavailable
+from playground.models.activations import ImageShape
 from playground.models.download import cached_folder
-from playground.models.headers import read_json
-from playground.models.sizes import chat_working_bytes, image_working_bytes
+from playground.models.facts import Facts, facts_of_path
+from playground.models.kv_cache import chat_working_bytes
 
 
 def for_answer(card: ModelCard, tokens: int, dtype: str) -> int:
     """Bytes of an answer whose prompt and text together take `tokens`."""
-    folder = _folder(card)
-    if folder is None or not (folder / "config.json").is_file():
+    facts = facts_here(card)
+    if facts is None or facts.text is None:
         return (card.kv_bytes_per_token or 0) * tokens
-    return chat_working_bytes(read_json(folder / "config.json"), tokens, dtype)
+    return chat_working_bytes(facts.text, tokens, dtype)
 
 
-def for_picture(card: ModelCard, width: int, height: int, batch: int, dtype: str) -> int:
-    """Bytes of the larger of a guided sampler step and the decode, for `batch` pictures at once; sizes in pixels."""
-    folder = _folder(card)
-    if folder is None or not (folder / "unet" / "config.json").is_file():
+def for_picture(card: ModelCard, width: int, height: int, batch: int, dtype: str, decode: str | None = None) -> int:
+    """Bytes of the larger of a guided sampler step and the decode, for `batch` pictures at once; sizes in pixels.
+
+    Args:
+        decode: "plain", "sliced" or "tiled"; None for what the app does: UNet pipelines one by one, others at once.
+    """
+    shape = image_shape_of(card)
+    if shape is None:
         return 0
-    return image_working_bytes(folder, width, height, batch, dtype=dtype)
+    return shape.working(width, height, batch, dtype, decode or ("sliced" if shape.is_unet else "plain"))
 
 
-def _folder(card: ModelCard) -> Path | None:
+def image_shape_of(card: ModelCard) -> ImageShape | None:
+    """The shape of a card's pipeline, or None where its files are not here or it has no formula."""
+    facts = facts_here(card)
+    return None if facts is None else facts.image
+
+
+def facts_here(card: ModelCard) -> Facts | None:
+    """The facts of a card whose files are on this machine, else None."""
     try:
-        return card.folder or cached_folder(card)
-    except ModelUnavailable:
+        folder = card.folder or cached_folder(card)
+        if folder is None:
+            return None
+        path = folder / card.file
+        return _read(path, path.stat().st_mtime_ns)
+    except (ModelUnavailable, OSError):
         return None
+
+
+@lru_cache(maxsize=64)
+def _read(path: Path, _changed: int) -> Facts:
+    """Every request asks, and nothing changes while a model is in use."""
+    return facts_of_path(path)

@@ -9,20 +9,10 @@ from hypothesis import strategies as st
 from safetensors.torch import save_file
 
 from playground.errors import ModelUnavailable
-from playground.models.headers import read_header
-from playground.models.sizes import (
-    chat_working_bytes,
-    decode_working_bytes,
-    human,
-    image_working_bytes,
-    kv_bytes_per_token,
-    model_size,
-    step_working_bytes,
-)
+from playground.models.headers import Tensor, read_header
+from playground.models.quantize import QUANTIZED_COMPONENTS, quantized_linear_bytes
+from playground.models.sizes import QUANTIZED_PARTS, ComponentSize, human, is_linear, model_size, quantized_bytes
 from tests.models.builders import save_image, save_text
-
-SD_UNET = {"block_out_channels": [320, 640, 1280, 1280], "layers_per_block": 2}
-SD_VAE = {"block_out_channels": [128, 256, 512, 512]}
 
 
 def test_parameters_and_bytes_by_dtype_and_as_loaded(tmp_path):
@@ -57,7 +47,6 @@ def test_real_models_in_both_layouts_sharded_or_not(tmp_path):
     assert set(by_name) == {"unet", "vae", "text_encoder"}
     for name, part in by_name.items():
         assert part.parameters == sum(p.numel() for p in getattr(pipeline, name).parameters())
-    assert image_working_bytes(tmp_path / "sd", 64, 64) < image_working_bytes(tmp_path / "sd", 128, 128)
 
 
 @pytest.mark.parametrize("cut", [0, 4, 40, -1])
@@ -82,7 +71,13 @@ def test_any_bytes_give_tensors_or_a_clear_refusal(tmp_path_factory, data):
 
 @pytest.mark.parametrize(
     "entry",
-    [{"dtype": "F32", "shape": [4], "data_offsets": [0, 8]}, {"dtype": "X9", "shape": [1], "data_offsets": [0, 4]}, 5],
+    [
+        {"dtype": "F32", "shape": [4], "data_offsets": [0, 8]},
+        {"dtype": "X9", "shape": [1], "data_offsets": [0, 4]},
+        {"dtype": "F32", "shape": [-1, -4], "data_offsets": [0, 16]},
+        {"dtype": "F32", "shape": [1], "data_offsets": ["0", "x"]},
+        5,
+    ],
 )
 def test_a_header_that_contradicts_itself_is_refused(tmp_path, entry):
     raw = json.dumps({"a": entry}).encode()
@@ -104,29 +99,96 @@ def test_pickles_are_named(tmp_path):
         model_size(tmp_path)
 
 
-def test_cache_bytes_of_known_models():
-    phi4 = {"num_hidden_layers": 40, "num_attention_heads": 40, "num_key_value_heads": 10, "hidden_size": 5120}
-    mini = {"num_hidden_layers": 32, "num_attention_heads": 32, "num_key_value_heads": 32, "hidden_size": 3072}
-    small = {"num_hidden_layers": 40, "num_attention_heads": 32, "num_key_value_heads": 8, "hidden_size": 5120}
-    assert kv_bytes_per_token(phi4) == 204_800
-    assert kv_bytes_per_token(mini) == 393_216
-    assert kv_bytes_per_token({**small, "head_dim": 128}) == 163_840
-    assert kv_bytes_per_token(phi4, "float32") == 409_600
-    assert chat_working_bytes({**phi4, "vocab_size": 100_352}, 1000) > 1000 * 204_800
+def linear_weights(module) -> set[str]:
+    return {f"{name}.weight" for name, part in module.named_modules() if isinstance(part, torch.nn.Linear)}
 
 
-def test_working_memory_grows_with_size_batch_and_dtype():
-    for estimate, config in ((step_working_bytes, SD_UNET), (decode_working_bytes, SD_VAE)):
-        one = estimate(config, 512, 512)
-        assert estimate(config, 512, 512, 2) == 2 * one
-        assert estimate(config, 1024, 1024) == 4 * one
-        assert estimate(config, 512, 512, dtype="float32") == 2 * one
-    assert step_working_bytes(SD_UNET, 512, 512, guided=False) * 2 == step_working_bytes(SD_UNET, 512, 512)
+@pytest.mark.parametrize("family", ["phi3", "mistral"])
+def test_bytes_as_are_those_of_the_loaded_text_model(tmp_path, family):
+    from transformers import AutoModelForCausalLM
+
+    size = model_size(save_text(tmp_path / family, family))
+    for dtype in ("float32", "bfloat16"):
+        model = AutoModelForCausalLM.from_pretrained(tmp_path / family, dtype=getattr(torch, dtype))
+        assert size.bytes_as(dtype) == sum(p.numel() * p.element_size() for p in model.parameters())
+    found = {t.name for t in size.components[0].tensors if is_linear(t)}
+    assert found == linear_weights(model)
 
 
-def test_decode_estimate_covers_what_one_convolution_pair_holds():
-    # 256 channels at 512x512 in 16 bit is 134 MB; input and output of one layer alone are two of these.
-    assert decode_working_bytes(SD_VAE, 512, 512) >= 2 * 256 * 512 * 512 * 2
+def test_bytes_as_are_those_of_the_loaded_pipeline(tmp_path):
+    from diffusers import StableDiffusionPipeline
+
+    folder = save_image(tmp_path / "sd")
+    pipeline = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, dtype=torch.float16)
+    for part in model_size(folder).components:
+        module = getattr(pipeline, part.name)
+        assert part.bytes_as("float16") == sum(p.numel() * p.element_size() for p in module.parameters())
+        assert {t.name for t in part.tensors if is_linear(t)} == linear_weights(module)
+
+
+def test_a_tied_output_matrix_counts_once(tmp_path):
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    shape = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 4}
+    model = LlamaForCausalLM(LlamaConfig(vocab_size=50, tie_word_embeddings=True, **shape))
+    model.save_pretrained(tmp_path)
+    tensors = {n: p.detach().clone() for n, p in model.named_parameters()}
+    save_file(tensors | {"lm_head.weight": torch.zeros(50, 32)}, tmp_path / "model.safetensors")
+    assert model_size(tmp_path).parameters == sum(p.numel() for p in model.parameters())
+
+
+@given(rows=st.integers(1, 600), columns=st.integers(1, 600), device=st.sampled_from(["cpu", "cuda:0"]))
+@pytest.mark.parametrize("quantization", ["int8", "int4", "fp8", "nf4"])
+def test_packed_bytes_are_those_that_the_loader_tells(quantization, rows, columns, device):
+    for dtype in ("float32", "bfloat16"):
+        told = quantized_linear_bytes(rows, columns, quantization, dtype, device)
+        assert quantized_bytes(rows, columns, quantization, dtype, device) == told
+
+
+@pytest.mark.parametrize("quantization", ["int8", "int4"])
+def test_bytes_of_a_really_packed_model_are_within_three_per_cent(tmp_path, quantization):
+    from transformers import Phi3Config, Phi3ForCausalLM
+
+    from playground.models.loaded import weight_bytes
+    from playground.models.packed import Int4Linear, Int8Linear
+
+    shape = {"hidden_size": 192, "intermediate_size": 448, "num_hidden_layers": 2, "num_attention_heads": 4}
+    config = Phi3Config(vocab_size=160, pad_token_id=0, tie_word_embeddings=False, **shape)
+    model = Phi3ForCausalLM(config).to(torch.bfloat16)
+    model.save_pretrained(tmp_path)
+    layers = [(name, part) for name, part in model.named_modules() if isinstance(part, torch.nn.Linear)]
+    for name, part in layers:
+        packed = (Int8Linear if quantization == "int8" else Int4Linear)(part.weight.detach(), part.bias)
+        model.set_submodule(name, packed)
+    assert model_size(tmp_path).bytes_as("bfloat16", quantization) == pytest.approx(weight_bytes(model), rel=0.03)
+
+
+def test_quantization_packs_linear_layers_of_text_models_and_denoisers_only():
+    matrix, table, norm = (
+        Tensor("layers.0.mlp.down_proj.weight", "BF16", (256, 1024)),
+        Tensor("model.embed_tokens.weight", "BF16", (1000, 256)),
+        Tensor("model.norm.weight", "BF16", (256,)),
+    )
+    part = ComponentSize("model", (matrix, table, norm))
+    rest = 2 * (1000 * 256 + 256)
+    assert part.bytes_as("bfloat16", "int8") == rest + 256 * 1024 + 2 * 256
+    assert part.bytes_as("bfloat16", "int4") == rest + 256 * 512 + 256 * 8 * 4
+    vae = ComponentSize("vae", part.tensors)
+    assert vae.bytes_as("bfloat16", "int8") == vae.bytes_as("bfloat16")
+    assert {*QUANTIZED_COMPONENTS, "model", "file"} == QUANTIZED_PARTS
+    with pytest.raises(ModelUnavailable, match="int3"):
+        part.bytes_as("bfloat16", "int3")
+
+
+def test_what_t5_keeps_in_32_bit_counts_so(tmp_path):
+    from transformers import T5Config, T5EncoderModel
+
+    T5EncoderModel(T5Config(vocab_size=20, d_model=16, d_kv=4, d_ff=64, num_layers=2, num_heads=4)).save_pretrained(
+        tmp_path
+    )
+    for dtype in ("float32", "bfloat16", "float16"):
+        model = T5EncoderModel.from_pretrained(tmp_path, dtype=getattr(torch, dtype))
+        assert model_size(tmp_path).bytes_as(dtype) == sum(p.numel() * p.element_size() for p in model.parameters())
 
 
 @pytest.mark.parametrize(
