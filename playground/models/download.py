@@ -1,30 +1,61 @@
-"""Where a card's files are: a folder, the hub's local cache, or the hub itself. Fetches only what a safe load needs.
+"""Where a card's files are: a folder, the hub's cache, or the hub itself; what a download costs, and the download.
 
-Only JSON, tokenizers and safetensors are fetched, never pickles or code. An unreachable network shows within seconds.
+Decides and words; what is needed is chosen in `hub_files`, fetched in `transfer`, kept in `hub_cache`.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from playground.catalog import ModelCard
-from playground.errors import Cancelled, ModelUnavailable
-from playground.models.checks import check_folder, variant_of
+from playground.errors import ModelUnavailable
+from playground.models.checks import check_folder
+from playground.models.flights import share
+from playground.models.hub import Hub, Plan, total_bytes
+from playground.models.hub_cache import RepoCache, cache_folder, free_bytes
+from playground.models.hub_errors import Repo, gated, no_such_file, no_such_id, offline, plain_errors
+from playground.models.hub_files import LAST, Choice, HubFile, choose_weights, gguf_parts
+from playground.models.meter import Meter
 from playground.models.records import Progress
 from playground.protocol import CancelToken
 
 if TYPE_CHECKING:
     from playground.settings import Settings
 
-TIMEOUT = 5.0  # seconds until the hub counts as unreachable
-CONFIGS = re.compile(r"^([\w.-]+/)?[\w.-]+\.(json|txt|model|jinja)$")
-WEIGHTS = re.compile(r"^([\w.-]+/)?(model|diffusion_pytorch_model)([.-][\w.-]+)?\.safetensors$")
-PICKLES = (".bin", ".ckpt", ".pt", ".pth")
+__all__ = [
+    "DownloadPlan",
+    "cached_folder",
+    "choose_weights",
+    "fetch_file",
+    "is_local",
+    "locate",
+    "plan_download",
+    "unavailable",
+]
+
+HALF = ("float16", "bfloat16")
+
+
+@dataclass(frozen=True)
+class DownloadPlan:
+    """What a download costs, before it. All in bytes; `missing_bytes` leaves out what is here, parts of files too.
+
+    `total_bytes` counts contents that stand there under two names once. No files: everything is here and stays as it
+    is. `licence_url` is where the licence is read, and accepted where the model is gated.
+    """
+
+    files: tuple[HubFile, ...]
+    total_bytes: int
+    missing_bytes: int
+    free_disk_bytes: int
+    gated: bool
+    licence_url: str
+
+    @property
+    def fits(self) -> bool:
+        return self.missing_bytes <= self.free_disk_bytes
 
 
 def locate(
@@ -38,6 +69,13 @@ def locate(
 ) -> Path:
     """The folder with `card`'s files, checked; from the hub only where no whole copy is here.
 
+    A download that was stopped or broke goes on from its bytes. Callers who want the same at once share one download.
+    What a card's `file` names lies at `folder / card.file`.
+
+    Args:
+        progress: told at most four times a second.
+        cancel: heeded within 0.2 s; what has come stays.
+
     Raises:
         ModelUnavailable: the files are not here and cannot be had, or must not be loaded; says which and what to do.
         Cancelled: `cancel` was set during the download.
@@ -45,9 +83,96 @@ def locate(
     here = _here(card, settings)
     if here is not None:
         return here
-    folder = _download(card, settings, dtype, progress or _quiet, cancel or CancelToken(), endpoint)
-    check_folder(folder, card.kind)
+    key = (endpoint, cache_folder(), card.source, card.revision, card.kind, card.format, card.file, dtype in HALF)
+    folder = share(key, lambda meter: _fetch_card(card, settings, dtype, meter, endpoint), card.name, progress, cancel)
+    _check(card, folder)
     return folder
+
+
+def plan_download(
+    card: ModelCard,
+    settings: Settings,
+    dtype: str = "float32",
+    *,
+    cancel: CancelToken | None = None,
+    endpoint: str | None = None,
+) -> DownloadPlan:
+    """What `locate` would fetch, and whether the disk has room. Asks the hub, except where everything is here.
+
+    Raises:
+        ModelUnavailable: the hub cannot be asked, or has nothing that may be loaded.
+        Cancelled: `cancel` was set.
+    """
+    repo = Repo.of(card)
+    licence = card.licence_url or repo.page
+    if card.folder is not None or card.backend != "local" or settings.is_offline or is_local(card):
+        _here(card, settings)
+        return DownloadPlan((), 0, 0, free_bytes(cache_folder()), card.gated, licence)
+
+    async def work(meter: Meter) -> Plan:
+        with plain_errors(repo, bool(settings.hub_token)):
+            async with Hub(settings, endpoint, meter) as hub:
+                return await hub.plan(card, dtype)
+
+    plan = share(object(), work, card.name, None, cancel)
+    files = plan.choice.files
+    return DownloadPlan(
+        files,
+        total_bytes(files),
+        plan.cache.missing(files),
+        free_bytes(cache_folder()),
+        plan.gated or card.gated,
+        licence,
+    )
+
+
+def fetch_file(
+    source: str,
+    file: str,
+    revision: str,
+    settings: Settings,
+    progress: Progress | None = None,
+    cancel: CancelToken | None = None,
+    *,
+    endpoint: str | None = None,
+) -> Path:
+    """One safetensors file of a repository, a LoRA for instance: from the cache, or fetched as `locate` does.
+
+    Raises:
+        ModelUnavailable: it is no safetensors file, or cannot be had.
+        Cancelled: `cancel` was set during the download.
+    """
+    from huggingface_hub import try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    repo = Repo(f"{source}/{file}", source, revision)
+    if not file.endswith(".safetensors"):
+        raise ModelUnavailable(
+            f"{file} of {source} is no safetensors file, and other formats can run code.",
+            "Choose a file that ends in .safetensors.",
+        )
+    try:
+        known = try_to_load_from_cache(source, file, cache_dir=cache_folder(), revision=revision)
+    except HFValidationError:
+        raise no_such_id(repo) from None
+    if isinstance(known, str):
+        return Path(known)
+    if settings.is_offline:
+        raise offline(repo)
+
+    async def work(meter: Meter) -> Path:
+        with plain_errors(repo, bool(settings.hub_token)):
+            async with Hub(settings, endpoint, meter) as hub:
+                listing = await hub.listing(repo)
+                found = [f for f in listing.files if f.name == file]
+                if not found:
+                    raise no_such_file(repo, file)
+                cache = RepoCache(source, listing.sha)
+                await hub.obtain(repo, cache, Choice((), tuple(found)), lambda: None)
+                cache.remember(revision)
+                return cache.snapshot / file
+
+    return share((endpoint, cache_folder(), source, revision, file), work, repo.name, progress, cancel)
 
 
 def unavailable(card: ModelCard, settings: Settings) -> str:
@@ -59,33 +184,6 @@ def unavailable(card: ModelCard, settings: Settings) -> str:
     return ""
 
 
-def _here(card: ModelCard, settings: Settings) -> Path | None:
-    """The checked folder on this machine, or None where a download may be tried."""
-    if card.backend != "local":
-        raise ModelUnavailable(f"{card.name} runs over an API, so there is nothing to load.", "Choose a local model.")
-    if card.folder is not None:
-        if not card.folder.is_dir():
-            raise ModelUnavailable(f"{card.name}: the folder {card.folder} is missing.", "Correct the card's source.")
-        check_folder(card.folder, card.kind)
-        return card.folder
-    cached = cached_folder(card)
-    if cached is not None:
-        try:
-            check_folder(cached, card.kind)
-            return cached
-        except ModelUnavailable:
-            if settings.is_offline:
-                raise
-    if settings.is_offline:
-        raise ModelUnavailable(
-            f"{card.name} is not on this machine, and the app works offline.",
-            f"Start it once with a network, or copy {card.source} to a folder and name that in a card.",
-        )
-    if card.gated and not settings.hub_token:
-        raise _gated(card)
-    return None
-
-
 def cached_folder(card: ModelCard) -> Path | None:
     """The hub cache's folder of this revision, whole or not; None where there is none. Never asks the network."""
     from huggingface_hub import snapshot_download
@@ -93,13 +191,12 @@ def cached_folder(card: ModelCard) -> Path | None:
 
     try:
         return Path(snapshot_download(card.source, revision=card.revision, local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
+    except LocalEntryNotFoundError as error:
+        # Where another tool has kept the repository's listing, the client misses files that are not needed here.
+        part = getattr(error, "snapshot_path", None)
+        return Path(part) if part else None
     except HFValidationError:
-        raise ModelUnavailable(
-            f"{card.name}: {card.source!r} is neither a folder nor the id of a hub model.",
-            "Write owner/name, or an absolute folder.",
-        ) from None
+        raise no_such_id(Repo.of(card)) from None
 
 
 def is_local(card: ModelCard) -> bool:
@@ -108,159 +205,55 @@ def is_local(card: ModelCard) -> bool:
         folder = card.folder or cached_folder(card)
         if folder is None or not folder.is_dir():
             return False
-        check_folder(folder, card.kind)
+        _check(card, folder)
     except ModelUnavailable:
         return False
     return True
 
 
-def _download(
-    card: ModelCard,
-    settings: Settings,
-    dtype: str,
-    progress: Progress,
-    cancel: CancelToken,
-    endpoint: str | None,
-) -> Path:
-    from huggingface_hub import HfApi, hf_hub_download
-
-    token: str | bool = settings.hub_token or False
-    with _plain_errors(card):
-        info = HfApi(endpoint=endpoint, token=token).model_info(
-            card.source, revision=card.revision, timeout=TIMEOUT, files_metadata=True
-        )
-        sizes = {s.rfilename: s.size or 0 for s in info.siblings or []}
-        configs = [name for name in sizes if CONFIGS.match(name)]
-        weights = choose_weights(card, sizes, dtype)
-        total, done = sum(sizes[n] for n in configs + weights) or 1, 0
-        folder: Path | None = None
-        for name in configs + weights:
-            if cancel.cancelled:
-                raise Cancelled
-            text = f"Downloading {card.name}: {name}"
-            progress(done / total, text)
-            bar = _bar(partial(_report, progress, done, total, text), cancel)
-            path = Path(
-                hf_hub_download(
-                    card.source,
-                    name,
-                    revision=info.sha or card.revision,
-                    token=token,
-                    etag_timeout=TIMEOUT,
-                    tqdm_class=bar,
-                    endpoint=endpoint,
-                )
-            )
-            done += sizes[name]
-            folder = path.parents[name.count("/")]
-            if name == configs[-1]:
-                # Remote code and broken configs show before the first gigabyte.
-                check_folder(folder, card.kind, weights=False)
-    if folder is None:
-        raise ModelUnavailable(f"{card.name}: {card.source} is empty.", "Correct the card's source.")
-    if card.revision != (info.sha or card.revision):
-        _remember(card, info.sha or "", folder)
-    return folder
-
-
-def _remember(card: ModelCard, sha: str, folder: Path) -> None:
-    """Notes in the hub's cache which commit a branch name meant, as the hub's own client does."""
-    ref = folder.parent.parent / "refs" / card.revision
-    ref.parent.mkdir(parents=True, exist_ok=True)
-    ref.write_text(sha)
-
-
-def choose_weights(card: ModelCard, names: Iterable[str], dtype: str) -> list[str]:
-    """The safetensors files to fetch: per folder the 16-bit variant for a 16-bit load, else the plain files.
-
-    Raises:
-        ModelUnavailable: the repository has no safetensors in the layout of transformers or diffusers.
-    """
-    names = list(names)
-    found = [n for n in names if WEIGHTS.match(n) and not n.startswith(("safety_checker/", "image_encoder/"))]
-    is_image = card.kind == "image"
-    found = [n for n in found if ("/" in n) == is_image]
-    chosen: list[str] = []
-    for folder in dict.fromkeys(n.rpartition("/")[0] for n in found):
-        here = [n for n in found if n.rpartition("/")[0] == folder]
-        half = [n for n in here if variant_of(n) == "fp16"]
-        plain = [n for n in here if variant_of(n) == ""]
-        chosen += half if half and (dtype in ("float16", "bfloat16") or not plain) else plain
-    if chosen:
-        return chosen
-    pickled = next((n for n in names if n.endswith(PICKLES)), None)
-    if pickled:
-        raise ModelUnavailable(
-            f"{card.name} is published only as pickled weights ({pickled}), which can run code.",
-            "Choose a model or a revision with safetensors.",
-        )
-    raise ModelUnavailable(f"{card.name}: {card.source} holds no safetensors weights.", "Correct the card's source.")
-
-
-def _report(progress: Progress, before: int, total: int, text: str, count: int) -> None:
-    progress(min(1.0, (before + count) / total), text)
-
-
-def _bar(report: Callable[[int], None], cancel: CancelToken) -> type[Any]:
-    """A progress bar class that draws nothing, reports bytes and ends the download once cancelled."""
-    from tqdm import tqdm
-
-    class Bar(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            kwargs.pop("name", None)
-            kwargs["disable"] = True
-            super().__init__(*args, **kwargs)
-            self.n = kwargs.get("initial") or 0
-
-        def update(self, n: float | None = 1) -> bool | None:
-            if cancel.cancelled:
-                raise Cancelled
-            self.n += n or 0
-            report(int(self.n))
-            return None
-
-    return Bar
-
-
-def _quiet(fraction: float | None, text: str) -> None:
+def _here(card: ModelCard, settings: Settings) -> Path | None:
+    """The checked folder on this machine, or None where a download may be tried."""
+    if card.backend != "local":
+        raise ModelUnavailable(f"{card.name} runs over an API, so there is nothing to load.", "Choose a local model.")
+    if card.folder is not None:
+        if not card.folder.is_dir():
+            raise ModelUnavailable(f"{card.name}: the folder {card.folder} is missing.", "Correct the card's source.")
+        _check(card, card.folder)
+        return card.folder
+    cached, why = cached_folder(card), ""
+    if cached is not None:
+        try:
+            _check(card, cached)
+            return cached
+        except ModelUnavailable as error:
+            why = error.message
+    if settings.is_offline:
+        raise offline(Repo.of(card), why)
+    if card.gated and not settings.hub_token:
+        raise gated(Repo.of(card), has_token=False)
     return None
 
 
-def _gated(card: ModelCard) -> ModelUnavailable:
-    page = card.licence_url or f"https://huggingface.co/{card.source}"
-    return ModelUnavailable(
-        f"{card.name} is gated: its licence has to be accepted first, at https://huggingface.co/{card.source}.",
-        f"Accept it there with your account (licence: {page}), then set HF_TOKEN to a token of that account.",
-    )
+def _check(card: ModelCard, folder: Path, *, weights: bool = True) -> None:
+    """Passes a folder that holds what the card's format needs, and nothing that would run code."""
+    if card.format == "folder":
+        check_folder(folder, card.kind, weights=weights)
+        return
+    if not weights:
+        return
+    needed = [f"{card.file}/{LAST}"] if card.format == "onnx" else [card.file]
+    for name in [part for n in needed for part in gguf_parts(n)]:
+        if not (folder / name.lstrip("/")).is_file():
+            raise ModelUnavailable(f"{card.name}: {folder} holds no {name}.", "Correct the card's file.")
 
 
-@contextmanager
-def _plain_errors(card: ModelCard) -> Iterator[None]:
-    """Turns what the hub's client raises into one sentence and a hint."""
-    from huggingface_hub import errors
-
-    try:
-        yield
-    except errors.GatedRepoError:
-        raise _gated(card) from None
-    except errors.RevisionNotFoundError:
-        raise ModelUnavailable(
-            f"{card.name}: {card.source} has no revision {card.revision!r}.", "Correct the card's revision."
-        ) from None
-    except errors.RepositoryNotFoundError:
-        raise ModelUnavailable(
-            f"{card.name}: the hub has no model {card.source}, or it is private.",
-            "Correct the card's source, or set HF_TOKEN if it is yours.",
-        ) from None
-    except errors.HFValidationError as error:
-        raise ModelUnavailable(f"{card.name}: {error}.", "Write owner/name, or an absolute folder.") from None
-    except errors.HfHubHTTPError as error:
-        raise ModelUnavailable(f"{card.name}: the hub answered with an error: {error}.", "Try again later.") from None
-    # The client's own HTTP library has changed its name between releases; `errors` holds the base class in use.
-    except (errors.HTTPError, errors.LocalEntryNotFoundError, ConnectionError, TimeoutError) as error:
-        raise ModelUnavailable(
-            f"{card.name} is not on this machine, and the hub cannot be reached ({type(error).__name__}).",
-            "Check the network, or choose a model that is already here.",
-        ) from None
-    except OSError as error:
-        raise ModelUnavailable(f"{card.name} could not be stored: {error}.", "Check the space on the disk.") from None
+async def _fetch_card(card: ModelCard, settings: Settings, dtype: str, meter: Meter, endpoint: str | None) -> Path:
+    repo = Repo.of(card)
+    with plain_errors(repo, bool(settings.hub_token)):
+        async with Hub(settings, endpoint, meter) as hub:
+            plan = await hub.plan(card, dtype)
+            folder = plan.cache.snapshot
+            # Remote code and broken configs show before the first gigabyte.
+            await hub.obtain(repo, plan.cache, plan.choice, lambda: _check(card, folder, weights=False))
+            plan.cache.remember(card.revision)
+            return folder
