@@ -1,27 +1,62 @@
-"""`python -m playground.bench startup [--runs N] [--json]`: figures on the standard output."""
+"""`python -m playground.bench NAME [--runs N] [--json]`: figures on the standard output."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from dataclasses import asdict
+from typing import Any
+
+NAMES = {
+    "startup": "from the command to the page, a token, a picture",
+    "loader": "leases, loads, sharing and switching against the plain library calls",
+    "working-memory": "estimated against measured bytes of activations",
+    "real-shapes": "full-size models of random weights: estimated against actual bytes, and a picture in little memory",
+}
 
 
 def main() -> None:
     """Runs one benchmark and prints a line a figure, or JSON."""
+    what = "; ".join(f"{name}: {text}" for name, text in NAMES.items())
     parser = argparse.ArgumentParser(prog="python -m playground.bench", description="Benchmarks of the app.")
-    parser.add_argument("name", choices=["startup"], help="startup: from the command to the page, a token, a picture")
-    parser.add_argument("--runs", type=int, default=5, help="warm requests of each kind (default 5)")
+    parser.add_argument("name", choices=list(NAMES), help=what)
+    parser.add_argument("--runs", type=int, default=5, help="runs of each kind (default 5)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
+    {"startup": _startup, "loader": _loader, "working-memory": _working, "real-shapes": _shapes}[arguments.name](
+        arguments.runs, arguments.json
+    )
+
+
+def _startup(runs: int, as_json: bool) -> None:
     from playground.bench.startup import measure_startup
 
-    figures = asdict(measure_startup(arguments.runs))
-    if arguments.json:
+    figures = asdict(measure_startup(runs))
+    if as_json:
         print(json.dumps(figures, indent=2))
-    else:
-        for name, value in figures.items():
-            print(f"{name:20s} {value:10.3f}" if isinstance(value, float) else f"{name:20s} {value:10d}")
+        return
+    for name, value in figures.items():
+        print(f"{name:20s} {value:10.3f}" if isinstance(value, float) else f"{name:20s} {value:10d}")
+
+
+def _loader(runs: int, as_json: bool) -> None:
+    from playground.bench.loader import measure_loader
+
+    figures = measure_loader(runs)
+    rows: list[dict[str, Any]] = [asdict(figure) | {"ratio": figure.ratio} for figure in figures]
+    print(json.dumps(rows, indent=2) if as_json else "\n".join(figure.line() for figure in figures))
+
+
+def _working(runs: int, as_json: bool) -> None:
+    from playground.bench.working_memory import main as measure
+
+    measure(["--json"] if as_json else [])
+
+
+def _shapes(runs: int, as_json: bool) -> None:
+    from playground.bench.real_shapes import report
+
+    report(as_json)
 
 
 if __name__ == "__main__":

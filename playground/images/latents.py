@@ -10,10 +10,12 @@ import torch
 from PIL import Image
 
 from playground.errors import PlaygroundError
+from playground.models.staged import bring_in
 
 
 def safe_vae(vae: Any) -> Any:
     """The VAE, or a float32 copy of it where half precision is known to overflow (`force_upcast`)."""
+    bring_in(vae)
     if vae.dtype == torch.float16 and vae.config.get("force_upcast", False):
         return copy.deepcopy(vae).to(torch.float32)
     return vae

@@ -9,7 +9,8 @@ from __future__ import annotations
 import inspect
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
 from typing import Any
@@ -18,58 +19,98 @@ import torch
 from PIL import Image
 
 import playground
-from playground.errors import ModelUnavailable
+from playground.errors import ModelUnavailable, OutOfMemory
 from playground.images import latents as lat
 from playground.images import masks, noise
 from playground.images.canvas import Canvas, canvas_for
 from playground.images.count import count_tokens, left_out
+from playground.images.memory import Plan, smaller, tiled
 from playground.images.metadata import text_of, write_png
 from playground.images.pictures import rgb_picture
 from playground.images.pipelines import class_for, is_latent_family
 from playground.images.preview import factors_of
 from playground.images.samplers import build_scheduler
-from playground.images.watch import Watch, check
+from playground.images.watch import Span, Watch, check
 from playground.models.loaded import LoadedImage
+from playground.models.loads import is_out_of_memory
 from playground.protocol import CancelToken, Event, ImageRequest, ImageStats, Notice
 from playground.protocol import Image as Picture
 
 Emit = Callable[[Event], None]
 
 
-def paint(loaded: LoadedImage, request: ImageRequest, cancel: CancelToken, emit: Emit) -> ImageStats:
+def paint(
+    loaded: LoadedImage,
+    request: ImageRequest,
+    cancel: CancelToken,
+    emit: Emit,
+    plan: Plan | None = None,
+    relieve: Callable[[], bool] = lambda: False,
+) -> ImageStats:
     """Pictures for a checked request: Step events, then one Image event per picture, in order.
 
-    Picture i has seed + i and the same noise as a single picture with that seed. Style transfer is image-to-image from
-    latents moved towards the style picture's mean and spread per channel (AdaIN, arXiv 1703.06868).
-    `ImageStats.steps` counts sampler steps, Step events count model calls, of which some samplers need more.
+    Picture i has seed + i and the same noise as a single picture with that seed, however many are made at once. Style
+    transfer is image-to-image from latents moved towards the style picture's mean and spread per channel (AdaIN, arXiv
+    1703.06868). `ImageStats.steps` counts sampler steps, Step events count model calls, of which some samplers need
+    more. Where memory runs out, `relieve` is called and the rest made once more with the smallest plan; what was
+    finished is kept.
 
     Raises:
         Cancelled: within one model call of the user's stop.
         ModelUnavailable: this pipeline class cannot do this kind of request.
+        OutOfMemory: the device has no room even then.
         PlaygroundError: the model produced numbers that are not finite.
     """
     started = time.perf_counter()
     assert request.steps is not None, "the request must come from checked_image"
     seed = secrets.randbelow(2**32 - 8) if request.seed is None else request.seed
-    pipeline = _pipeline(loaded, request)
     for name, text in (("prompt", request.prompt), ("negative prompt", request.negative_prompt)):
         _tell_of_long_prompt(loaded, name, text, emit)
     check(cancel)
     canvas = None if request.kind == "text_to_image" else canvas_for(request, loaded.card)
+    plan = plan or Plan(request.batch_size)
     identical: bool | None = None
+    done, short, again = 0, False, False
     with torch.inference_mode():
-        for i, painted in enumerate(_painted(loaded, pipeline, request, canvas, seed, cancel, emit)):
-            check(cancel)
-            result = painted if canvas is None else canvas.finished(painted, request.feather)
-            if canvas is not None and canvas.mask is not None:
-                same = masks.outside_is_identical(canvas.picture, result, canvas.mask)
-                identical = same if identical is None else identical and same
-            record = _record(loaded, request, seed + i, result.size, None if canvas is None else canvas.work)
-            text = text_of(record)
-            emit(Picture(i, write_png(result, text, record), seed + i, result.width, result.height, text))
+        while done < request.batch_size:
+            count = min(plan.batch, request.batch_size - done)
+            part = replace(request, batch_size=count)
+            span = Span(done, count, request.batch_size)
+            try:
+                for painted in _painted(loaded, part, canvas, seed + done, cancel, emit, plan, span):
+                    check(cancel)
+                    result = painted if canvas is None else canvas.finished(painted, request.feather)
+                    if canvas is not None and canvas.mask is not None:
+                        same = masks.outside_is_identical(canvas.picture, result, canvas.mask)
+                        identical = same if identical is None else identical and same
+                    work = None if canvas is None else canvas.work
+                    record = _record(loaded, request, seed + done, result.size, work)
+                    text = text_of(record)
+                    png = write_png(result, text, record)
+                    emit(Picture(done, png, seed + done, result.width, result.height, text))
+                    done += 1
+            except Exception as error:
+                if not is_out_of_memory(error):
+                    raise
+                short = True
+            if short:  # outside the handler, whose traceback would keep the tensors alive
+                less = smaller(plan)
+                if again or less is None:
+                    raise _no_room(loaded, request, plan)
+                relieve()
+                plan, short, again = less, False, True
+                emit(Notice(f"Memory ran out, so the rest is made {less.in_words().rpartition(',')[0]}."))
     seconds = time.perf_counter() - started
     steps = request.steps if canvas is None else int(request.steps * request.strength)
     return ImageStats(seconds, seconds / request.batch_size, steps, seed, outside_identical=identical)
+
+
+def _no_room(loaded: LoadedImage, request: ImageRequest, plan: Plan) -> OutOfMemory:
+    size = f"{request.width}x{request.height}" if request.width and request.height else "its picture"
+    return OutOfMemory(
+        f"{loaded.card.name} ran out of memory on {loaded.device} at {size}, {plan.in_words()}.",
+        "Choose a smaller size, or unload another model.",
+    )
 
 
 def _pipeline(loaded: LoadedImage, request: ImageRequest) -> Any:
@@ -84,14 +125,18 @@ def _pipeline(loaded: LoadedImage, request: ImageRequest) -> Any:
 
 def _painted(
     loaded: LoadedImage,
-    pipeline: Any,
     request: ImageRequest,
     canvas: Canvas | None,
     seed: int,
     cancel: CancelToken,
     emit: Emit,
-) -> Any:
+    plan: Plan,
+    span: Span,
+) -> Iterator[Image.Image]:
     """Yields the model's own pictures, one by one, at the size that it worked at."""
+    pipeline = _pipeline(loaded, request)
+    if plan.tiled:
+        pipeline.vae = tiled(pipeline.vae)
     width, height = (request.width or 0, request.height or 0) if canvas is None else canvas.work
     family = is_latent_family(type(pipeline).__name__)
     sources = noise.generators(seed, request.batch_size)
@@ -116,7 +161,7 @@ def _painted(
         shape = (pipeline.unet.config.in_channels, height // _factor(pipeline), width // _factor(pipeline))
         options["latents"] = noise.initial_latents(shape, sources, pipeline.unet.dtype, loaded.device)
     factors = factors_of(pipeline.vae) if family and request.preview_every else None
-    watch = Watch(emit, cancel, request.preview_every, factors, (width, height))
+    watch = Watch(emit, cancel, request.preview_every, factors, (width, height), span)
     watch.attach(pipeline)
     if not family:
         yield from pipeline(**options, output_type="pil").images

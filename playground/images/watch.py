@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -18,10 +19,20 @@ from playground.images.preview import clean_latents, preview_jpeg
 from playground.protocol import CancelToken, Event, Step
 
 
+@dataclass(frozen=True)
+class Span:
+    """Which pictures of a request a run makes: `count` of `total`, after `done` others."""
+
+    done: int = 0
+    count: int = 1
+    total: int = 1
+
+
 class Watch:
     """Emits a Step after every model call and raises Cancelled as soon as the token says so.
 
-    `preview_every` counts calls, 0 for none; `factors` None means that no preview can be made.
+    `preview_every` counts calls, 0 for none; `factors` None means that no preview can be made. Steps are counted over
+    all runs of a request, of which `span` is one.
     """
 
     def __init__(
@@ -31,10 +42,11 @@ class Watch:
         preview_every: int,
         factors: torch.Tensor | None,
         size: tuple[int, int],
+        span: Span = Span(),
     ) -> None:
         self._emit, self._cancel = emit, cancel
         self._every = preview_every if factors is not None else 0
-        self._factors, self._size = factors, size
+        self._factors, self._size, self._span = factors, size, span
         self._began = time.perf_counter()
         self.calls = 0
         self.preview_s = 0.0
@@ -66,8 +78,11 @@ class Watch:
             if clean is not None and self._factors is not None:
                 preview = preview_jpeg(clean, self._factors, self._size)
             self.preview_s += time.perf_counter() - started
+        span = self._span
+        before, after = span.done / span.count, (span.total - span.done - span.count) / span.count  # in runs like this
         each = (time.perf_counter() - self._began) / self.calls
-        self._emit(Step(self.calls, total, each * (total - self.calls), preview))
+        left = each * (total - self.calls + after * total)
+        self._emit(Step(round(before * total) + self.calls, round((before + 1 + after) * total), left, preview))
 
 
 def check(cancel: CancelToken) -> None:
