@@ -15,6 +15,7 @@ os.environ.setdefault("DO_NOT_TRACK", "1")
 from playground.catalog import load_catalog
 from playground.engine import open_engine
 from playground.errors import PlaygroundError
+from playground.models.freed import one_heap
 from playground.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -35,10 +36,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def serve(settings: Settings) -> None:
     """Builds the page, opens the port and blocks; frees every model at the end."""
+    one_heap()  # before any thread has a heap of its own
     from playground.ui.context import AppContext
     from playground.ui.page import build, launch_kwargs
 
-    catalog = load_catalog(settings.catalog).only(settings.models)
+    catalog = load_catalog(settings.catalog, settings.data_path / "models.toml").only(settings.models)
     engine = open_engine(settings, catalog)
 
     context = AppContext(settings, catalog, engine, lazily_opened(settings))

@@ -5,10 +5,11 @@ Knows facts about models, nothing about running them. A malformed card names its
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -124,7 +125,9 @@ class ModelCard(BaseModel):
             raise ValueError("backend openai serves chat cards only")
         endings = {"single-file": ".safetensors", "gguf": ".gguf"}
         if self.format in endings and not self.file.endswith(endings[self.format]):
-            raise ValueError(f"format {self.format} needs a file that ends in {endings[self.format]}, got {self.file!r}")
+            raise ValueError(
+                f"format {self.format} needs a file that ends in {endings[self.format]}, got {self.file!r}"
+            )
         wanted = {"single-file": "image", "gguf": "chat", "onnx": "chat"}.get(self.format, self.kind)
         if self.kind != wanted:
             raise ValueError(f"format {self.format} serves {wanted} cards only")
@@ -155,13 +158,18 @@ class ModelCard(BaseModel):
 
 
 class Catalog:
-    """All cards by id, in the order of their files."""
+    """All cards by id, in the order of their files.
 
-    def __init__(self, cards: Mapping[str, ModelCard]) -> None:
+    Cards that a user adds while the app runs come last and are kept in `added`, a file in the same form.
+    """
+
+    def __init__(self, cards: Mapping[str, ModelCard], added: Path | None = None) -> None:
         self._cards = dict(cards)
+        self._added = added
+        self._own = set(read_cards(added)) & set(cards) if added is not None and added.exists() else set()
 
     def __iter__(self) -> Iterator[ModelCard]:
-        return iter(self._cards.values())
+        return iter(list(self._cards.values()))  # cards may come and go while somebody looks through them
 
     def __len__(self) -> int:
         return len(self._cards)
@@ -178,6 +186,46 @@ class Catalog:
         near = get_close_matches(str(card_id), self._cards, n=3, cutoff=0.4) or list(self._cards)[:3]
         raise UnknownModel(f"There is no model {card_id!r}.", f"Try {', '.join(near)}.")
 
+    def add(self, card: ModelCard) -> None:
+        """Adds a user's card and keeps it for the next start.
+
+        Raises:
+            PlaygroundError: its id is taken, or the file cannot be written.
+        """
+        if card.id in self._cards:
+            raise PlaygroundError(f"There is a model {card.id!r} already.", "Use that one, or choose another id.")
+        self._keep([*(self._cards[i] for i in self._own), card])
+        self._cards = self._cards | {card.id: card}
+        self._own.add(card.id)
+
+    def remove(self, card_id: str) -> None:
+        """Forgets a card that a user added; its files stay where they are.
+
+        Raises:
+            PlaygroundError: there is no such card, or it was not added by a user.
+        """
+        if not self.is_own(card_id):
+            raise PlaygroundError(f"{self[card_id].name} comes with the app, so it stays.", "Remove added models only.")
+        self._keep([self._cards[i] for i in self._own if i != card_id])
+        self._cards = {i: card for i, card in self._cards.items() if i != card_id}
+        self._own.discard(card_id)
+
+    def is_own(self, card_id: str) -> bool:
+        """Whether a user added this card."""
+        return card_id in self._own
+
+    def _keep(self, cards: Sequence[ModelCard]) -> None:
+        if self._added is None:
+            return
+        text = "\n".join(card_as_toml(card) for card in sorted(cards, key=lambda card: card.id))
+        try:
+            self._added.with_suffix(".new").write_text(text, encoding="utf-8")
+            self._added.with_suffix(".new").replace(self._added)
+        except OSError as error:
+            raise PlaygroundError(
+                f"The card cannot be kept: {error.strerror}.", "Check the data folder's space and rights."
+            ) from None
+
     def of_kind(self, kind: Kind) -> list[ModelCard]:
         return [card for card in self if card.kind == kind]
 
@@ -186,11 +234,12 @@ class Catalog:
         if not ids:
             return self
         kept = {i: self[i] for i in ids}
-        return Catalog(kept | {c.id: c for c in self if c.kind == "clip"})
+        return Catalog(kept | {c.id: c for c in self if c.kind == "clip"}, self._added)
 
 
-def load_catalog(own: Path | None = None) -> Catalog:
-    """The built-in catalog and, after it, the user's own file; a card there replaces a built-in one of the same id.
+def load_catalog(own: Path | None = None, added: Path | None = None) -> Catalog:
+    """The built-in catalog, after it the user's own file, whose cards replace built-in ones of the same id, and last
+    the cards that were added in the app, kept in `added`.
 
     Raises:
         PlaygroundError: a file cannot be read or a card is malformed; names file, card and field.
@@ -198,7 +247,23 @@ def load_catalog(own: Path | None = None) -> Catalog:
     cards = read_cards(ASSETS / "catalog.toml")
     if own is not None:
         cards |= read_cards(own)
-    return Catalog(cards)
+    if added is not None and added.exists():
+        cards |= {i: card for i, card in read_cards(added).items() if i not in cards}
+    return Catalog(cards, added)
+
+
+def card_as_toml(card: ModelCard) -> str:
+    """A card as a [[card]] table with the fields that differ from their defaults; read_cards reads it back."""
+    fields = card.model_dump(mode="json", exclude_defaults=True)
+    return "\n".join(["[[card]]", *(f"{name} = {_toml(value)}" for name, value in fields.items())]) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{name} = {_toml(one)}" for name, one in value.items() if one is not None) + " }"
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(one) for one in value) + "]"
+    return json.dumps(value, ensure_ascii=False)  # strings, numbers and booleans are written alike in both
 
 
 def read_cards(path: Path) -> dict[str, ModelCard]:

@@ -7,7 +7,17 @@ from collections.abc import AsyncIterator
 from playground.catalog import Catalog
 from playground.errors import PlaygroundError
 from playground.local_engine import LocalEngine
-from playground.protocol import CancelToken, Engine, Event, Failed, Health, ModelState, Request
+from playground.protocol import (
+    AddRequest,
+    CancelToken,
+    Engine,
+    Event,
+    Failed,
+    Health,
+    ModelState,
+    Request,
+    SizeRequest,
+)
 from playground.settings import Settings
 
 
@@ -20,7 +30,9 @@ class Router:
 
     async def submit(self, request: Request, cancel: CancelToken) -> AsyncIterator[Event]:
         try:
-            engine = self._engines[self._catalog[request.model].backend]
+            # What is only named may be no card yet, and lies on this machine or on the hub.
+            named = isinstance(request, SizeRequest | AddRequest)
+            engine = self._engines["local" if named else self._catalog[request.model].backend]
         except PlaygroundError as error:
             yield Failed.of(error)
             return

@@ -10,32 +10,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from playground.catalog import Catalog, ModelCard
-from playground.errors import Cancelled, InvalidRequest, ModelUnavailable, PlaygroundError
+from playground.errors import Cancelled, PlaygroundError
+from playground.local_jobs import Emit, Jobs, Work
 from playground.protocol import (
+    AddRequest,
     CancelToken,
-    ChatRequest,
-    ChatStats,
-    ClassifyRequest,
-    Counted,
-    CountRequest,
     Done,
+    DownloadRequest,
     Event,
     Failed,
     Health,
-    ImageRequest,
-    Loading,
-    LoadRequest,
     ModelState,
     Notice,
+    PinRequest,
     Queued,
     Request,
+    SizeRequest,
     State,
     UnloadRequest,
 )
@@ -46,8 +41,6 @@ if TYPE_CHECKING:
     from playground.models.pool import ModelPool
 
 log = logging.getLogger(__name__)
-
-Emit = Callable[[Event], None]
 
 POLL_S = 0.05  # how often a waiting stream looks at its cancel token
 
@@ -61,6 +54,7 @@ class LocalEngine:
         self._lock = threading.Lock()
         self._pool: ModelPool | None = None
         self._workers: dict[str, Worker] = {}
+        self._jobs = Jobs(settings, catalog, self.pool, lambda: self._pool)
 
     # --- the seam ---
 
@@ -73,8 +67,11 @@ class LocalEngine:
                 loop.call_soon_threadsafe(events.put_nowait, event)
 
         try:
-            card = self._catalog[request.model]
-            work = self._work(request, card, cancel)
+            if isinstance(request, SizeRequest | AddRequest):
+                work, name = self._jobs.named(request), "size"
+            else:
+                card = self._catalog[request.model]
+                work, name = self._jobs.work(request, card, cancel), _worker_name(request, card)
         except PlaygroundError as error:
             yield Failed.of(error)
             return
@@ -83,7 +80,7 @@ class LocalEngine:
             owner=request.owner,
             moved=lambda position, eta: emit(Queued(position, eta)),
         )
-        worker = self._worker_for(request, card)
+        worker = self._worker(name)
         worker.submit(job)
         ended = False
         try:
@@ -144,34 +141,7 @@ class LocalEngine:
 
     # --- work ---
 
-    def _work(self, request: Request, card: ModelCard, cancel: CancelToken) -> Callable[[Emit], None]:
-        """The checked request as a function to run on a worker. Raises what is wrong with it before anything waits."""
-        if isinstance(request, ChatRequest):
-            _expect(card, "chat")
-            from playground.chat.request import checked_chat
-
-            chat = checked_chat(request, card)
-            return lambda emit: self._chat(chat, card, cancel, emit)
-        if isinstance(request, ImageRequest):
-            _expect(card, "image")
-            from playground.images.request import checked_image
-
-            image = checked_image(request, card)
-            return lambda emit: self._image(image, card, cancel, emit)
-        if isinstance(request, ClassifyRequest):
-            _expect(card, "chat")
-            classify = request
-            return lambda emit: self._classify(classify, card, cancel, emit)
-        if isinstance(request, CountRequest):
-            count = request
-            return lambda emit: self._count(count, card, cancel, emit)
-        if isinstance(request, LoadRequest):
-            return lambda emit: self._load(card, cancel, emit)
-        if isinstance(request, UnloadRequest):
-            return lambda emit: self._unload(card, emit)
-        raise InvalidRequest(f"This engine cannot run a {type(request).__name__}.")
-
-    def _run(self, work: Callable[[Emit], None], emit: Emit, cancel: CancelToken) -> None:
+    def _run(self, work: Work, emit: Emit, cancel: CancelToken) -> None:
         """Runs one job so that it always ends with Done or Failed."""
         try:
             work(emit)
@@ -186,87 +156,9 @@ class LocalEngine:
                 Failed(f"The model failed: {type(error).__name__}.", "The log of the app has the details.", "Internal")
             )
 
-    def _chat(self, request: ChatRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
-        from playground.chat.generate import answer
-
-        started = time.perf_counter()
-        with self._lease(card, cancel, emit, self._working_bytes(card, request)) as loaded:
-            load_s = time.perf_counter() - started
-            stats: ChatStats = answer(loaded, request, cancel, emit)
-        emit(Done(replace(stats, load_s=load_s)))
-
-    def _image(self, request: ImageRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
-        from playground.images.run import paint
-
-        started = time.perf_counter()
-        with self._lease(card, cancel, emit, self._working_bytes(card, request)) as loaded:
-            load_s = time.perf_counter() - started
-            stats = paint(loaded, request, cancel, emit)
-        emit(Done(replace(stats, load_s=load_s)))
-
-    def _classify(self, request: ClassifyRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
-        from playground.chat.classify import label_scores
-
-        with self._lease(card, cancel, emit) as loaded:
-            emit(label_scores(loaded, request, cancel))
-        emit(Done())
-
-    def _count(self, request: CountRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
-        if card.id not in self._pooled():
-            raise ModelUnavailable(f"{card.name} is not loaded, so its tokens cannot be counted.", "Load it first.")
-        with self._lease(card, cancel, emit) as loaded:
-            if card.kind == "chat":
-                from playground.chat.count import count_tokens as count
-            else:
-                from playground.images.count import count_tokens as count  # type: ignore[assignment]
-            emit(Counted(*count(loaded, request.text)))
-        emit(Done())
-
-    def _load(self, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
-        with self._lease(card, cancel, emit):
-            emit(Loading(card.id, 1.0, "ready"))
-        emit(Done())
-
-    def _unload(self, card: ModelCard, emit: Emit) -> None:
-        if self._pool is not None:
-            self._pool.unload(card.id)
-        emit(Done())
-
-    def _working_bytes(self, card: ModelCard, request: ChatRequest | ImageRequest) -> int:
-        """What the request needs beside the weights: the cache of a chat, the activations of a picture."""
-        from playground.models import devices, working
-
-        dtype = devices.pick_dtype(devices.pick_device(self._settings), self._settings, card.kind)
-        if isinstance(request, ChatRequest):
-            characters = sum(len(message.content) for message in request.messages)
-            tokens = characters // 2 + (request.max_new_tokens or 0)  # rarely more than a token for two characters
-            return working.for_answer(card, min(tokens, card.context or tokens), dtype)
-        side = card.native_size or 512
-        return working.for_picture(card, request.width or side, request.height or side, request.batch_size, dtype)
-
-    @contextmanager
-    def _lease(self, card: ModelCard, cancel: CancelToken, emit: Emit, working_bytes: int = 0) -> Iterator[Any]:
-        """Leases the card's model for work on this thread, with the thread count that suits its size."""
-
-        def progress(fraction: float | None, text: str = "") -> None:
-            emit(Loading(card.id, fraction, text))
-
-        if self._pool is None:
-            progress(None, "Starting torch")
-        pool = self.pool()
-        from playground.models import devices
-
-        with pool.lease(card, working_bytes=working_bytes, progress=progress, cancel=cancel) as loaded:
-            devices.use_threads(devices.intraop_threads(loaded.device, card.kind, loaded.bytes))
-            yield loaded
-
     # --- workers and states ---
 
-    def _worker_for(self, request: Request, card: ModelCard) -> Worker:
-        """A text model has a worker of its own; image models share their device's; unloading waits for nobody."""
-        name = "image" if card.kind != "chat" else f"chat-{card.id}"
-        if isinstance(request, UnloadRequest):
-            name = "unload"
+    def _worker(self, name: str) -> Worker:
         with self._lock:
             if name not in self._workers:
                 self._workers[name] = Worker(name)
@@ -294,12 +186,16 @@ class LocalEngine:
                     device=device if entry.state != "ram" else "ram",
                     dtype=entry.dtype,
                     users=entry.users,
-                    last_used=entry.last_used,
+                    idle_s=entry.idle_s,
+                    pinned=entry.pinned,
+                    tier="ram" if entry.state == "ram" else "device",
+                    working_bytes=entry.working,
+                    quantization=entry.quantization or "",
                 )
         return found
 
     def _states(self) -> list[ModelState]:
-        from playground.models.download import unavailable
+        from playground.models.download import is_local, unavailable
 
         known = self._pooled()
         states = []
@@ -318,6 +214,7 @@ class LocalEngine:
                     licence=card.licence,
                     parameters=card.parameters,
                     reason=reason,
+                    on_disk=not reason and is_local(card),
                 )
             )
         return states
@@ -348,7 +245,10 @@ class LocalEngine:
         )
 
 
-def _expect(card: ModelCard, kind: str) -> None:
-    if card.kind != kind:
-        wanted = {"chat": "a text model", "image": "an image model"}[kind]
-        raise InvalidRequest(f"{card.name} is not {wanted}.", "Choose another model for this.")
+def _worker_name(request: Request, card: ModelCard) -> str:
+    """A text model has a worker of its own; image models share their device's; what runs no model waits for none."""
+    if isinstance(request, UnloadRequest) or (isinstance(request, PinRequest) and not request.pinned):
+        return "unload"
+    if isinstance(request, DownloadRequest):
+        return f"download-{card.id}"
+    return "image" if card.kind != "chat" else f"chat-{card.id}"

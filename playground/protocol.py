@@ -142,7 +142,54 @@ class UnloadRequest:
     owner: str = ""
 
 
-Request = ChatRequest | ImageRequest | ClassifyRequest | CountRequest | LoadRequest | UnloadRequest
+@dataclass(frozen=True)
+class PinRequest:
+    """Keeps a model on the device until it is unpinned or unloaded, loading it where needed; or lets it go again."""
+
+    model: str
+    pinned: bool = True
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class DownloadRequest:
+    """Fetches a model's files and loads nothing."""
+
+    model: str
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class SizeRequest:
+    """What a model takes and whether it fits, before a byte of its weights is fetched.
+
+    `model` is a card's id, a folder, a file, or `owner/name` on the hub.
+    """
+
+    model: str
+    owner: str = ""
+
+
+@dataclass(frozen=True)
+class AddRequest:
+    """Makes a card of a folder, a file, or `owner/name` on the hub, named by `model`, and puts it on the list."""
+
+    model: str
+    owner: str = ""
+
+
+Request = (
+    ChatRequest
+    | ImageRequest
+    | ClassifyRequest
+    | CountRequest
+    | LoadRequest
+    | UnloadRequest
+    | PinRequest
+    | DownloadRequest
+    | SizeRequest
+    | AddRequest
+)
 
 
 # --- events --------------------------------------------------------------------------------------------------------
@@ -215,6 +262,20 @@ class Counted:
 
 
 @dataclass(frozen=True)
+class Sized:
+    """The answer to a SizeRequest: the figures that `python -m playground.doctor MODEL --json` prints."""
+
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Added:
+    """A card is on the list, under this id."""
+
+    model: str
+
+
+@dataclass(frozen=True)
 class ChatStats:
     """Seconds and tokens of one answer. `ttft_s` runs from the start of the work (queue and load are apart) to the
     first non-empty token; `tokens_per_s` is (completion_tokens - 1) / (seconds after the first token). None = unknown.
@@ -268,7 +329,7 @@ class Failed:
         return cls(error.message, error.hint, type(error).__name__)
 
 
-Event = Queued | Loading | Token | Step | Image | Notice | Scores | Counted | Done | Failed
+Event = Queued | Loading | Token | Step | Image | Notice | Scores | Counted | Sized | Added | Done | Failed
 
 
 # --- what an engine says of itself ---------------------------------------------------------------------------------
@@ -276,7 +337,12 @@ Event = Queued | Loading | Token | Step | Image | Notice | Scores | Counted | Do
 
 @dataclass(frozen=True)
 class ModelState:
-    """One card as this engine sees it. `bytes` is None until measured; `reason` says why it is unavailable."""
+    """One card as this engine sees it. `bytes` is None until measured; `reason` says why it is unavailable.
+
+    `tier`: "device" or "ram" where its weights lie now. `working_bytes`: what its running requests have reserved beside
+    the weights. `idle_s`: seconds since its last request ended. `quantization`: what the weights were turned into.
+    `on_disk`: whether it can be loaded without fetching anything.
+    """
 
     id: str
     kind: Literal["chat", "image", "clip"]
@@ -288,7 +354,12 @@ class ModelState:
     dtype: str = ""
     reason: str = ""
     users: int = 0
-    last_used: float | None = None
+    idle_s: float | None = None
+    pinned: bool = False
+    tier: str = ""
+    working_bytes: int = 0
+    quantization: str = ""
+    on_disk: bool = True
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps or xpu")
     dtype: str = Field("auto", description="auto, bfloat16, float16 or float32")
     memory_budget: int = Field(0, ge=0, description="bytes that models may take; 0 measures the device")
+    idle_unload: float = Field(0, ge=0, description="minutes without use after which a model is freed; 0 never")
     openai_base_url: str = Field("https://api.openai.com/v1", description="address of the OpenAI-compatible endpoint")
     openai_model: str = Field("", description="model name at that endpoint, instead of the card's own")
     openai_api_key: SecretStr | None = Field(None, description="key for that endpoint; OPENAI_API_KEY works too")

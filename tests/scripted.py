@@ -11,8 +11,10 @@ from dataclasses import replace
 from PIL import Image as Pictures
 from PIL import ImageChops, ImageDraw
 
-from playground.catalog import Catalog
+from playground.catalog import Catalog, ModelCard
 from playground.protocol import (
+    Added,
+    AddRequest,
     CancelToken,
     ChatRequest,
     ChatStats,
@@ -27,7 +29,10 @@ from playground.protocol import (
     LoadRequest,
     ModelState,
     Notice,
+    PinRequest,
     Request,
+    Sized,
+    SizeRequest,
     Step,
     Token,
     UnloadRequest,
@@ -45,26 +50,29 @@ class ScriptedEngine:
         self.requests: list[Request] = []
         self.cancelled: list[Request] = []
         self.plays = dict(plays or {})
+        self.plays_always: dict[str, Play] = {}  # for requests of any kind
         self._catalog = catalog
         self._loaded: dict[str, float] = {}
+        self._pinned: set[str] = set()
         self.busy = 0
 
     async def submit(self, request: Request, cancel: CancelToken) -> AsyncIterator[Event]:
         self.requests.append(request)
-        if request.model not in self._catalog:
+        if request.model not in self._catalog and not isinstance(request, SizeRequest | AddRequest):
             yield Failed(f"There is no model {request.model!r}.", "Choose another.", "UnknownModel")
             return
         self.busy += 1
         try:
             played = isinstance(request, ChatRequest | ImageRequest)
             play = self.plays.get(request.model, default_play) if played else default_play
+            play = self.plays_always.get(request.model, play)
             for delay, event in play(request):
                 if await _cancelled(cancel, delay):
                     self.cancelled.append(request)
                     yield Notice("Stopped.")
                     yield Done()
                     return
-                if isinstance(event, Done):
+                if isinstance(event, Added if isinstance(request, AddRequest) else Done):
                     self._after(request)
                 yield event
                 if isinstance(event, Done | Failed):
@@ -90,7 +98,14 @@ class ScriptedEngine:
     def _after(self, request: Request) -> None:
         if isinstance(request, UnloadRequest):
             self._loaded.pop(request.model, None)
-        else:
+            self._pinned.discard(request.model)
+        elif isinstance(request, AddRequest):
+            self._catalog.add(added_card(request.model))
+        elif isinstance(request, PinRequest) and not request.pinned:
+            self._pinned.discard(request.model)
+        elif not isinstance(request, SizeRequest):
+            if isinstance(request, PinRequest):
+                self._pinned.add(request.model)
             self._loaded[request.model] = time.time()
 
     def _bytes(self, card_id: str) -> int:
@@ -102,7 +117,16 @@ class ScriptedEngine:
         if not card.shipped:
             return replace(state, state="unavailable", reason="Its weights are not on this machine.")
         if card_id in self._loaded:
-            return replace(state, state="ready", bytes=self._bytes(card_id), device="cpu", dtype="bfloat16")
+            return replace(
+                state,
+                state="ready",
+                bytes=self._bytes(card_id),
+                device="cpu",
+                dtype="bfloat16",
+                pinned=card_id in self._pinned,
+                idle_s=time.time() - self._loaded[card_id],
+                tier="device",
+            )
         return state
 
 
@@ -121,9 +145,43 @@ def default_play(request: Request) -> Script:
         return answer(f"You said: {request.messages[-1].content}")(request)
     if isinstance(request, ImageRequest):
         return picture()(request)
+    if isinstance(request, SizeRequest):
+        return [(0.05, Sized(report_of(request.model))), (0.0, Done())]
+    if isinstance(request, AddRequest):
+        return [(0.05, Added(added_card(request.model).id)), (0.0, Done())]
     if isinstance(request, LoadRequest):
         return [(0.05, Loading(request.model, i / 4)) for i in range(1, 5)] + [(0.0, Done())]
     return [(0.0, Done())]
+
+
+def added_card(name: str) -> ModelCard:
+    """The card of something on the hub."""
+    label = name.rpartition("/")[2]
+    return ModelCard(id=label.lower(), name=label, kind="chat", source=name, licence="see its source")
+
+
+def report_of(name: str) -> dict:
+    """Sizes of a model of a thousand tokens, in the form of the doctor."""
+    forms = [
+        {"form": "bfloat16", "weights": 800 * MIB, "fits": True, "kv_per_token": 2048, "context": 1000},
+        {"form": "float32", "weights": 1600 * MIB, "fits": False, "kv_per_token": 4096},
+    ]
+    parts = [{"name": "model", "parameters": 4 * 10**8, "stored_bytes": 800 * MIB, "stored_dtypes": {"bfloat16": 1},
+              "bytes": 800 * MIB}]  # fmt: skip
+    return {
+        "id": name,
+        "parameters": 4 * 10**8,
+        "context": 1000,
+        "download_bytes": 800 * MIB,
+        "budget_bytes": 1024 * MIB,
+        "form": "bfloat16",
+        "components": parts,
+        "forms": forms,
+        "working": [],
+        "builds": [],
+        "notes": ["Its code is not run."],
+        "verdict": f"{name} fits as bfloat16.",
+    }
 
 
 def answer(text: str, every: float = 0.01, reasoning: str = "", first: float = 0.0) -> Play:

@@ -272,3 +272,25 @@ def test_a_path_of_the_server_is_never_read(client: Client) -> None:
 def test_what_is_not_there_yet_is_said(client: Client) -> None:
     with pytest.raises(AppError, match="json_schema"):
         client.predict("hi", json_schema={"type": "object"}, api_name="/chat")
+
+
+def test_models_are_loaded_pinned_sized_and_unloaded(client: Client) -> None:
+    row = client.predict("starter-clip", api_name="/load_model")
+    assert (row["id"], row["state"], row["pinned"]) == ("starter-clip", "ready", False)
+    assert row["bytes"] > 10**6
+    assert client.predict("starter-clip", api_name="/pin_model")["pinned"] is True
+    assert client.predict("starter-clip", pinned=False, api_name="/pin_model")["pinned"] is False
+    assert client.predict("starter-clip", api_name="/unload_model")["state"] == "not loaded"
+    assert client.predict("starter-clip", api_name="/download_model")["state"] == "not loaded"
+    report = client.predict("starter-sd", api_name="/size_model")
+    assert {part["name"] for part in report["components"]} == {"text_encoder", "unet", "vae"}
+    assert report["fits"] is True
+
+
+def test_a_model_that_is_nowhere_is_one_sentence(client: Client) -> None:
+    with pytest.raises(AppError, match="no model 'nowhere'"):
+        client.predict("nowhere", api_name="/load_model")
+    with pytest.raises(AppError, match="neither a folder nor"):
+        client.predict("/no/such/folder", api_name="/add_model")
+    with pytest.raises(AppError, match="must be the name of a model"):
+        client.predict("", api_name="/size_model")

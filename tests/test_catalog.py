@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from playground.catalog import ASSETS, load_catalog, read_cards
+from playground.catalog import ASSETS, ModelCard, load_catalog, read_cards
 from playground.errors import PlaygroundError, UnknownModel
 
 CARD = """
@@ -121,3 +121,47 @@ def test_shipped_files_are_small_enough_to_clone() -> None:
     files = [file for file in ASSETS.rglob("*") if file.is_file()]
     assert max(file.stat().st_size for file in files) < 9_000_000
     assert sum(file.stat().st_size for file in files) < 90_000_000
+
+
+def test_an_added_card_is_there_after_a_restart_and_can_be_removed(tmp_path: Path) -> None:
+    kept = tmp_path / "models.toml"
+    catalog = load_catalog(added=kept)
+    card = ModelCard(
+        id="my-model",
+        name='My "model", ärger\n',
+        kind="chat",
+        source="me/my-model",
+        licence="unknown",
+        format="gguf",
+        file="q4/a b.gguf",
+        memory={"bfloat16": 12},
+        capabilities=("system-prompt",),
+        defaults={"temperature": 0.5},
+    )
+    catalog.add(card)
+    assert catalog.is_own("my-model")
+    again = load_catalog(added=kept)
+    assert again["my-model"] == card
+    assert again.is_own("my-model")
+    with pytest.raises(PlaygroundError, match="already"):
+        again.add(card)
+    again.remove("my-model")
+    assert "my-model" not in again
+    assert "my-model" not in load_catalog(added=kept)
+    with pytest.raises(PlaygroundError, match="comes with the app"):
+        again.remove("starter-phi")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"format": "gguf", "file": "model.bin"}, "ends in .gguf"),
+        ({"format": "single-file", "file": "a.safetensors"}, "serves image cards only"),
+        ({"file": "a.safetensors"}, "takes no file"),
+        ({"format": "gguf", "file": "../a.gguf"}, "must lie inside source"),
+        ({"format": "gguf", "file": "/etc/a.gguf"}, "must lie inside source"),
+    ],
+)
+def test_a_card_whose_file_does_not_fit_its_format_is_refused(fields: dict, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        ModelCard(id="x", name="X", kind="chat", source="me/x", licence="-", **fields)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image as Pictures
 
-from playground.catalog import load_catalog
+from playground.catalog import ASSETS, load_catalog
 from playground.engine import Router, open_engine
 from playground.errors import PlaygroundError
 from playground.local_engine import LocalEngine
 from playground.protocol import (
+    Added,
+    AddRequest,
     CancelToken,
     ChatRequest,
     ChatStats,
@@ -23,6 +27,7 @@ from playground.protocol import (
     Counted,
     CountRequest,
     Done,
+    DownloadRequest,
     Event,
     Failed,
     Image,
@@ -31,9 +36,12 @@ from playground.protocol import (
     LoadRequest,
     Message,
     Notice,
+    PinRequest,
     Queued,
     Request,
     Scores,
+    Sized,
+    SizeRequest,
     Step,
     Token,
     UnloadRequest,
@@ -295,3 +303,137 @@ def test_the_router_closes_the_stream_that_it_opened() -> None:
 def test_an_unknown_engine_is_refused(tmp_path: Path) -> None:
     with pytest.raises(PlaygroundError, match="no engine 'ray'"):
         open_engine(Settings(data_dir=tmp_path, engine="ray"), load_catalog())
+
+
+# --- memory and models ------------------------------------------------------------------------------------------------
+
+
+class Short:
+    """Makes a shared module run out of memory, as torch's allocator says it, so many times."""
+
+    def __init__(self, module: Any, times: int) -> None:
+        self.left = times
+        self._hook = module.register_forward_pre_hook(self._refuse)
+
+    def _refuse(self, module: Any, args: Any) -> None:
+        import torch
+
+        if self.left:
+            self.left -= 1
+            raise torch.OutOfMemoryError("no room")
+
+    def close(self) -> None:
+        self._hook.remove()
+
+
+def loaded_ids(engine: LocalEngine) -> set[str]:
+    return {card_id for state in engine.pool().states() for card_id in state.cards}
+
+
+def test_an_answer_that_finds_no_memory_is_tried_again_once_what_is_idle_is_gone(engine: LocalEngine) -> None:
+    engine.warm("starter-phi", "starter-mistral")
+    with engine.pool().lease(load_catalog()["starter-phi"]) as loaded:
+        short = Short(loaded.model, 1)
+    try:
+        events = run(engine, HELLO)
+    finally:
+        short.close()
+    assert isinstance(events[-1], Done)
+    assert "".join(e.text for e in events if isinstance(e, Token))
+    assert "Memory ran out, so models that were not in use were freed." in [
+        e.text for e in events if isinstance(e, Notice)
+    ]
+    assert loaded_ids(engine) == {"starter-phi"}
+
+
+def test_an_answer_that_finds_no_memory_twice_says_who_holds_it(engine: LocalEngine) -> None:
+    engine.warm("starter-phi", "starter-mistral")
+    with engine.pool().lease(load_catalog()["starter-phi"]) as loaded:
+        short = Short(loaded.model, 2)
+    try:
+        failed = run(engine, HELLO)[-1]
+    finally:
+        short.close()
+    assert isinstance(failed, Failed)
+    assert failed.code == "OutOfMemory"
+    assert "ran out of memory on cpu" in failed.error
+    assert "held by Starter Phi" in failed.error
+    assert engine.pool().stats.working_bytes == 0
+    assert isinstance(run(engine, HELLO)[-1], Done)  # the next one starts clean
+
+
+def test_pictures_that_find_no_memory_are_made_one_by_one(engine: LocalEngine) -> None:
+    engine.warm("starter-sd", "starter-mistral")
+    with engine.pool().lease(load_catalog()["starter-sd"]) as loaded:
+        short = Short(loaded.components["unet"], 1)
+    try:
+        events = run(engine, replace(STAR, batch_size=2))
+    finally:
+        short.close()
+    assert [e.seed for e in events if isinstance(e, Image)] == [1, 2]
+    assert any(isinstance(e, Notice) and e.text.startswith("Memory ran out") for e in events)
+    assert loaded_ids(engine) == {"starter-sd"}
+
+
+def test_a_budget_that_is_too_small_is_said_before_anything_runs(tmp_path: Path) -> None:
+    engine = LocalEngine(Settings(data_dir=tmp_path, offline=True, memory_budget=8_000_000), load_catalog())
+    try:
+        failed = run(engine, STAR)[-1]
+        assert isinstance(failed, Failed)
+        assert failed.code == "OutOfMemory"
+        assert "of 8.0 MB is free" in failed.error
+        assert isinstance(run(engine, HELLO)[-1], Done)  # a smaller model still runs
+    finally:
+        engine.close()
+
+
+def test_a_pinned_model_outlives_what_others_need_and_an_unpinned_one_does_not(engine: LocalEngine) -> None:
+    assert isinstance(run(engine, PinRequest("starter-clip"))[-1], Done)
+    engine.warm("starter-mistral")
+    engine.pool().trim()
+    assert loaded_ids(engine) == {"starter-clip"}
+    (state,) = [s for s in asyncio.run(engine.models()) if s.id == "starter-clip"]
+    assert (state.pinned, state.state, state.tier) == (True, "ready", "device")
+    run(engine, PinRequest("starter-clip", pinned=False))
+    engine.pool().trim()
+    assert loaded_ids(engine) == set()
+
+
+def test_sizes_are_told_of_a_card_and_of_a_folder(engine: LocalEngine) -> None:
+    for name in ("starter-phi", str(ASSETS / "starter" / "starter-phi")):
+        (report,) = [e.report for e in run(engine, SizeRequest(name)) if isinstance(e, Sized)]
+        assert report["budget_bytes"] == engine.pool().stats.budget_bytes
+        assert report["fits"] is True
+        assert report["download_bytes"] == 0
+    failed = run(engine, SizeRequest("nobody-has-this"))[-1]
+    assert isinstance(failed, Failed)
+
+
+def test_a_folder_is_added_and_answers_like_any_model(tmp_path: Path) -> None:
+    folder = tmp_path / "My Phi"
+    shutil.copytree(ASSETS / "starter" / "starter-phi", folder)
+    catalog = load_catalog(added=tmp_path / "models.toml")
+    engine = LocalEngine(Settings(data_dir=tmp_path, offline=True), catalog)
+    try:
+        (added,) = [e for e in run(engine, AddRequest(str(folder))) if isinstance(e, Added)]
+        assert added.model == "my-phi"
+        assert catalog["my-phi"].kind == "chat"
+        assert catalog["my-phi"].context == 2048
+        assert isinstance(run(engine, replace(HELLO, model="my-phi"))[-1], Done)
+    finally:
+        engine.close()
+    assert load_catalog(added=tmp_path / "models.toml")["my-phi"].source == str(folder)
+
+
+def test_nothing_is_added_where_strangers_visit(tmp_path: Path) -> None:
+    engine = LocalEngine(Settings(data_dir=tmp_path, offline=True, profile="public"), load_catalog())
+    failed = run(engine, AddRequest(str(ASSETS / "starter" / "starter-phi")))[-1]
+    assert isinstance(failed, Failed)
+    assert "for its owner alone" in failed.error
+    engine.close()
+
+
+def test_a_download_of_what_is_here_ends_at_once_and_loads_nothing(engine: LocalEngine) -> None:
+    engine.pool().trim()
+    assert isinstance(run(engine, DownloadRequest("starter-sd-small"))[-1], Done)
+    assert loaded_ids(engine) == set()

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from playground.catalog import Catalog, ModelCard
 from playground.errors import ModelUnavailable
 from playground.models import devices
 from playground.models.download import cached_folder, is_local, locate
+from playground.models.freed import give_back
 from playground.models.load import load, size_on_device
 from playground.models.pool import ModelPool
 from playground.models.records import Job, PoolEvent
@@ -31,10 +34,19 @@ def open_pool(settings: Settings, catalog: Catalog, on_event: Callable[[PoolEven
 
     def size(job: Job) -> int:
         folder = locate(job.card, settings, dtype=job.dtype, progress=job.progress, cancel=job.cancel)
-        return size_on_device(folder, job.card.kind, job.dtype)
+        return _bytes(job.card, folder, job.dtype, job.quantization, job.staged)
 
     def loader(job: Job) -> Any:
-        return load(job.card, device, job.dtype, job.progress, job.cancel, settings, quantization=job.quantization)
+        return load(
+            job.card,
+            device,
+            job.dtype,
+            job.progress,
+            job.cancel,
+            settings,
+            quantization=job.quantization,
+            staged=job.staged,
+        )
 
     chosen: dict[tuple[str, str, str], str] = {}
 
@@ -52,9 +64,10 @@ def open_pool(settings: Settings, catalog: Catalog, on_event: Callable[[PoolEven
         budget_bytes=budget,
         ram_bytes=int(devices.ram()[1] * RAM_SHARE) if on_gpu else 0,
         mover=(lambda loaded, tier: move(loaded, device if tier == "device" else "cpu")) if on_gpu else None,
-        free=_empty_cache(device),
+        free=partial(give_back, device),
         default_dtype=dtype_of,
         on_event=on_event,
+        idle_s=60 * settings.idle_unload,
     )
 
 
@@ -74,12 +87,21 @@ def weights(card: ModelCard, dtype: str) -> int | None:
     try:
         folder = card.folder or cached_folder(card)
         if folder is not None and is_local(card):
-            return size_on_device(folder, card.kind, dtype)
+            return _bytes(card, folder, dtype, card.quantization)
     except ModelUnavailable:
         return None
     if dtype in card.memory:
         return card.memory[dtype]
     return int(card.parameters * ITEMSIZE[dtype]) if card.parameters else None
+
+
+def _bytes(card: ModelCard, folder: Path, dtype: str, quantization: str | None, staged: bool = False) -> int:
+    """Bytes of `card`'s weights on the device, from its headers; of the largest part where they take turns."""
+    if card.format == "gguf":
+        from playground.models.gguf_model import UNPACKED, gguf_bytes, gguf_runtime
+
+        return gguf_bytes(folder / card.file, dtype, unpacked=gguf_runtime() == UNPACKED)
+    return size_on_device(folder / card.file, card.kind, dtype, quantization, staged=staged)
 
 
 def move(loaded: Any, device: str) -> None:
@@ -89,12 +111,3 @@ def move(loaded: Any, device: str) -> None:
         if part is not None and hasattr(part, "parameters"):
             part.to(device)
     loaded.device = device
-
-
-def _empty_cache(device: str) -> Callable[[], None] | None:
-    def cuda() -> None:
-        import torch
-
-        torch.cuda.empty_cache()
-
-    return cuda if device.startswith("cuda") else None

@@ -28,6 +28,7 @@ from playground.protocol import (
 )
 from playground.ui.api_battles import register_battles
 from playground.ui.api_images import register_images
+from playground.ui.api_models import register_models
 from playground.ui.api_shared import model_ids, sentence, told
 from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
@@ -64,6 +65,7 @@ def register(context: AppContext) -> None:
     register_images(context)
     _register_tables(context)
     register_battles(context)
+    register_models(context)
 
 
 def _register_chat(context: AppContext) -> None:

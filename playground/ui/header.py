@@ -59,7 +59,7 @@ def chip_row(health: Health | None) -> str:
 
 
 def device_words(health: Health) -> str:
-    """CPU, 2 cores, bfloat16; or H200, 12.0 GiB of 139.0 GiB."""
+    """CPU, 2 cores, bfloat16; or H200, 12.0 GB of 141.0 GB."""
     if not health.ok:
         return f"{health.device or 'Device'}: not available"
     if health.device == "starting":

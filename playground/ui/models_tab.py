@@ -1,92 +1,209 @@
-"""The Models tab: what fills the memory, every model with its state, and loading and unloading them."""
+"""The Models tab: what fills the memory, and loading, pinning, downloading, sizing and adding models."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from playground.catalog import Catalog, ModelCard
-from playground.protocol import Done, Failed, Health, Loading, LoadRequest, ModelState, Queued, UnloadRequest
+from playground.errors import PlaygroundError
+from playground.protocol import (
+    Added,
+    AddRequest,
+    Done,
+    DownloadRequest,
+    Failed,
+    Loading,
+    LoadRequest,
+    PinRequest,
+    Queued,
+    Request,
+    Sized,
+    SizeRequest,
+    UnloadRequest,
+)
 from playground.ui.context import AppContext
+from playground.ui.models_cards import away_html, cards_html, memory_html
+from playground.ui.models_size import size_html
 from playground.ui.owner import owner_of
 from playground.ui.remember import Remember, owner_in
 from playground.ui.running import Running
 from playground.ui.scores_tab import DELEGATE
-from playground.ui.scores_table import KINDS
 from playground.ui.stream import batches
-from playground.ui.words import count, loading, note, problem, queued, size, waiting
+from playground.ui.words import loading, note, problem, queued, waiting
 
 REFRESH_S = 2.0
-SHADES = 5
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+LONG: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
+NOTHING = Failed("No model was named.", "Write owner/name, a folder or a file.")
+# What is written while it is done, and when it is done.
+WORDS = {
+    "load": ("Loading", "is ready"),
+    "unload": ("Unloading", "is unloaded"),
+    "pin": ("Pinning", "is pinned: it stays until it is unloaded or unpinned"),
+    "unpin": ("Unpinning", "is not pinned any more"),
+    "download": ("Downloading", "is on this machine"),
+    "size": ("Looking at", ""),
+    "add": ("Adding", ""),
+}
 
 
-def build_models(context: AppContext, running: Running, remember: Remember, tab: gr.Tab, tabs: gr.Tabs) -> None:
-    """Adds the tab's contents, which are read while the tab is open."""
+def build_models(context: AppContext, running: Running, remember: Remember, tab: gr.Tab, tabs: gr.Tabs) -> gr.State:
+    """Adds the tab's contents, which are read while the tab is open.
+
+    Returns a state that changes whenever models were added or removed, for the other tabs' choices.
+    """
     memory = gr.HTML(waiting("Looking at the models"), elem_id="models_memory")
-    progress = gr.HTML("", elem_id="models_progress", elem_classes="pg-maybe")
-    with gr.Row(elem_id="models_stop_row", visible=False) as stop_row:
-        stop = gr.Button(
-            "Stop loading", size="sm", elem_id="models_stop", elem_classes="pg-stop", scale=0, min_width=120
+    may_add = context.settings.profile == "local" and not context.settings.share
+    with gr.Row(elem_id="models_add", visible=may_add, equal_height=False):
+        source = gr.Textbox(
+            label="Add a model",
+            placeholder="owner/name on the hub, a folder, or a .safetensors or .gguf file",
+            info="It is sized first; nothing is fetched before you say so.",
+            elem_id="models_source",
+            scale=6,
         )
+        look = gr.Button("See what it takes", elem_id="models_look", scale=1, min_width=160)
+        add = gr.Button("Add", variant="primary", elem_id="models_add_run", scale=1, min_width=90)
+    progress = gr.HTML("", elem_id="models_progress", elem_classes="pg-maybe", js_on_load=DELEGATE)
+    detail = gr.HTML("", elem_id="models_detail", elem_classes="pg-maybe", js_on_load=DELEGATE)
     cards = gr.HTML("", elem_id="models_cards", js_on_load=DELEGATE)
+    away = gr.HTML("", elem_id="models_away", elem_classes="pg-maybe", js_on_load=DELEGATE)
     timer = gr.Timer(REFRESH_S, active=False)
+    changed = gr.State(0)
+    activities = Activities()
 
-    async def refresh() -> tuple[str, str]:
-        states, health = await context.engine.models(), await context.engine.health()
-        return memory_html(states, health, context.catalog), cards_html(states, context.catalog)
+    async def refresh() -> tuple[str, str, str]:
+        states, health, catalog = await context.engine.models(), await context.engine.health(), context.catalog
+        return (
+            memory_html(states, health, catalog),
+            cards_html(states, health, catalog),
+            away_html(states, health, catalog),
+        )
 
-    async def act(state: Any, request: gr.Request, event: gr.EventData) -> AsyncIterator[Any]:
+    async def act(count: int, state: Any, request: gr.Request, event: gr.EventData) -> AsyncIterator[Any]:
         action, key = str(event._data.get("act", "")), str(event._data.get("key", ""))
-        if key not in context.catalog or action not in ("load", "unload"):
-            yield gr.skip(), gr.skip(), gr.skip(), gr.skip()
+        session = str(request.session_hash)
+        if action == "remove" and may_add:
+            yield await _remove(key, session, count)
             return
-        card, session, owner = context.catalog[key], str(request.session_hash), owner_of(request, owner_in(state))
-        token = running.start(session, f"load-{key}")
-        wanted = LoadRequest(key, owner) if action == "load" else UnloadRequest(key, owner)
-        line, last = f"{'Loading' if action == 'load' else 'Unloading'} {card.name}", ""
+        if action == "stop":
+            running.stop(session, f"models-{key}")
+        if key not in context.catalog or action in ("add", "") or action not in WORDS:
+            yield tuple(gr.skip() for _ in range(6))
+            return
+        wanted = _request_of(action, key, owner_of(request, owner_in(state)))
+        async for update in _follow(wanted, action, key, context.catalog[key].name, session):
+            yield *update, gr.skip()
+
+    async def _remove(key: str, session: str, count: int) -> tuple[Any, ...]:
         try:
-            yield waiting(line), gr.update(visible=True), *await refresh()
-            async with aclosing(batches(context.engine, wanted, token)) as found:
-                async for batch in found:
+            name = context.catalog[key].name
+            context.catalog.remove(key)
+        except PlaygroundError as error:
+            activities.set(session, key, problem(Failed.of(error)))
+            return activities.html(session), *(gr.skip() for _ in range(5))
+        activities.set(session, key, note(f"{name} is off the list; its files stay where they are."))
+        return activities.html(session), gr.skip(), *await refresh(), count + 1
+
+    async def _follow(wanted: Request, action: str, key: str, name: str, session: str) -> AsyncIterator[Any]:
+        """Runs one request, with its progress as a line of its own: (progress, detail, memory, cards, away)."""
+        token = running.start(session, f"models-{key}")
+        verb, after = WORDS[action]
+        line, last, found = f"{verb} {name}", "", gr.skip()
+        try:
+            activities.set(session, key, _stoppable(waiting(line), key, name))
+            yield activities.html(session), gr.skip(), *await refresh()
+            async with aclosing(batches(context.engine, wanted, token)) as events:
+                async for batch in events:
                     fraction: float | None = None
                     for item in batch:
                         if isinstance(item, Loading):
-                            line, fraction = loading(item), item.fraction
+                            line, fraction = item.text or loading(item), item.fraction
                         elif isinstance(item, Queued):
                             line = queued(item)
+                        elif isinstance(item, Sized):
+                            found = size_html(item.report)
+                        elif isinstance(item, Added):
+                            last = note(f"{context.catalog[item.model].name} is on the list, as {item.model}.")
                         elif isinstance(item, Failed):
-                            last = problem(item, card.name)
+                            last = problem(item, name)
                         elif isinstance(item, Done) and not last:
-                            done = "is ready" if action == "load" else "is unloaded"
-                            last = note(f"{card.name} {done}." if not token.cancelled else "Stopped.")
-                    yield last or waiting(line, fraction), gr.skip(), gr.skip(), gr.skip()
+                            last = note("Stopped." if token.cancelled else f"{name} {after}.") if after else " "
+                    activities.set(session, key, last or _stoppable(waiting(line, fraction), key, name))
+                    yield activities.html(session), found, gr.skip(), gr.skip(), gr.skip()
         finally:
-            running.finish(session, f"load-{key}", token)
-        busy = running.any(session, "load-")
-        yield last or note("Stopped."), gr.update(visible=busy), *await refresh()
+            running.finish(session, f"models-{key}", token)
+            activities.set(session, key, last or note("Stopped."))
+        yield activities.html(session), gr.skip(), *await refresh()
 
-    def stop_all(request: gr.Request) -> None:
-        running.stop(str(request.session_hash), "load-")
+    async def look_at(source: str, state: Any, request: gr.Request) -> AsyncIterator[Any]:
+        name = (source or "").strip()
+        if not name:
+            yield (
+                problem(Failed("Nothing was named.", "Write owner/name, or a folder.")),
+                gr.skip(),
+                gr.skip(),
+                gr.skip(),
+            )
+            return
+        wanted = SizeRequest(name, owner_of(request, owner_in(state)))
+        async for update in _follow(wanted, "size", name, name, str(request.session_hash)):
+            yield update
 
-    opened = tab.select(refresh, None, [memory, cards], **QUICK)
+    async def look_and_add(source: str, count: int, state: Any, request: gr.Request) -> AsyncIterator[Any]:
+        before = len(context.catalog)
+        async for update in look_at(source, state, request):
+            yield *update, gr.skip(), gr.skip()
+        name = (source or "").strip()
+        if not name:
+            return
+        wanted = AddRequest(name, owner_of(request, owner_in(state)))
+        async for update in _follow(wanted, "add", name, name, str(request.session_hash)):
+            yield *update, gr.skip(), gr.skip()
+        if len(context.catalog) > before:
+            yield gr.skip(), gr.skip(), *await refresh(), "", count + 1
+
+    def press(request: gr.Request, event: gr.EventData) -> tuple[Any, Any]:
+        """Buttons in the progress lines and in the sizes."""
+        action, key = str(event._data.get("act", "")), str(event._data.get("key", ""))
+        if action == "stop":
+            running.stop(str(request.session_hash), f"models-{key}")
+        return gr.skip(), "" if action == "close" else gr.skip()
+
+    lists = [memory, cards, away]
+    opened = tab.select(refresh, None, lists, **QUICK)
     opened.then(lambda: gr.Timer(active=True), None, timer, **QUICK)
     _sleep_elsewhere(tabs, timer)
-    timer.tick(refresh, None, [memory, cards], trigger_mode="once", **QUICK)
-    cards.click(
-        act,
-        remember.state,
-        [progress, stop_row, memory, cards],
-        trigger_mode="multiple",
-        show_progress="hidden",
-        concurrency_limit=None,
-        api_visibility="private",
+    timer.tick(refresh, None, lists, trigger_mode="once", **QUICK)
+    shown = [progress, detail, *lists]
+    gr.on([cards.click, away.click], act, [changed, remember.state], [*shown, changed], trigger_mode="multiple", **LONG)
+    gr.on([progress.click, detail.click], press, None, [progress, detail], **QUICK)
+    gr.on([look.click, source.submit], look_at, [source, remember.state], shown, trigger_mode="multiple", **LONG)
+    add.click(look_and_add, [source, changed, remember.state], [*shown, source, changed], **LONG)
+    return changed
+
+
+def _request_of(action: str, key: str, owner: str) -> Request:
+    if action in ("pin", "unpin"):
+        return PinRequest(key, action == "pin", owner)
+    kinds: dict[str, Any] = {
+        "load": LoadRequest,
+        "unload": UnloadRequest,
+        "download": DownloadRequest,
+        "size": SizeRequest,
+    }
+    return kinds[action](key, owner)
+
+
+def _stoppable(line: str, key: str, name: str) -> str:
+    return (
+        f'<div class="pg-activity">{line}<button type="button" class="pg-button" data-act="stop" '
+        f'data-key="{escape(key)}" aria-label="Stop {escape(name)}">Stop</button></div>'
     )
-    stop.click(stop_all, **QUICK)
 
 
 def _sleep_elsewhere(tabs: gr.Tabs, timer: gr.Timer) -> None:
@@ -98,71 +215,20 @@ def _sleep_elsewhere(tabs: gr.Tabs, timer: gr.Timer) -> None:
     tabs.select(selected, None, timer, **QUICK)
 
 
-def memory_html(states: Sequence[ModelState], health: Health, catalog: Catalog) -> str:
-    """One bar: which model takes how much of the budget, and what is free."""
-    if not health.budget_bytes:
-        return note("The memory budget is known once the first model is asked for.")
-    loaded = [s for s in states if s.state == "ready" and s.bytes]
-    parts, legend = "", ""
-    for i, state in enumerate(sorted(loaded, key=lambda s: -(s.bytes or 0))):
-        share = 100 * (state.bytes or 0) / health.budget_bytes
-        name = escape(catalog[state.id].name if state.id in catalog else state.id)
-        shade = f"pg-shade-{i % SHADES}"
-        parts += f'<i class="{shade}" style="width:{share:.2f}%" title="{name}, {size(state.bytes or 0)}"></i>'
-        legend += f'<span><i class="{shade}"></i>{name} <b>{size(state.bytes or 0)}</b></span>'
-    free = max(0, health.budget_bytes - health.used_bytes)
-    device = "CPU memory" if health.device == "cpu" else escape(health.device)
-    summary = f"{size(health.used_bytes)} of {size(health.budget_bytes)} in use, {size(free)} free"
-    return (
-        f'<div class="pg-memory"><div class="pg-memory-head"><b>{device}</b><span>{summary}</span></div>'
-        f'<div class="pg-memory-bar" role="img" aria-label="{summary}">{parts}</div>'
-        f'<div class="pg-legend">{legend or "<span>No model is loaded.</span>"}</div></div>'
-    )
+class Activities:
+    """One line for each model that a session is doing something with; finished ones go when the next one starts."""
 
+    def __init__(self) -> None:
+        self._lines: dict[str, dict[str, str]] = {}
 
-def cards_html(states: Sequence[ModelState], catalog: Catalog) -> str:
-    """Every model as a card, those that can run here first."""
-    rank = {"ready": 0, "loading": 1, "not loaded": 2, "unavailable": 3}
-    known = [s for s in sorted(states, key=lambda s: rank[s.state]) if s.id in catalog]
-    here = "".join(_card(s, catalog[s.id]) for s in known if s.state != "unavailable")
-    away = "".join(_card(s, catalog[s.id]) for s in known if s.state == "unavailable")
-    number = sum(1 for s in known if s.state == "unavailable")
-    more = (
-        f'<details class="pg-more"><summary>{number} more models, not available here</summary>'
-        f'<div class="pg-cards">{away}</div></details>'
-        if away
-        else ""
-    )
-    return f'<div class="pg-cards">{here}</div>{more}'
+    def set(self, session: str, key: str, line: str) -> None:
+        lines = self._lines.setdefault(session, {})
+        if key not in lines or "pg-activity" not in lines[key]:
+            for other in [k for k, text in lines.items() if "pg-activity" not in text]:
+                del lines[other]
+        lines[key] = line
+        while len(self._lines) > 1000:  # sessions come and go
+            del self._lines[next(iter(self._lines))]
 
-
-def _card(state: ModelState, card: ModelCard) -> str:
-    facts = [KINDS[state.kind]]
-    parameters = state.parameters or card.parameters
-    if parameters:
-        facts.append(f"{count(parameters)} parameters")
-    if state.bytes:
-        facts.append(size(state.bytes))
-    facts += [fact for fact in (state.dtype, state.device if state.state == "ready" else "") if fact]
-    if state.users:
-        facts.append(f"in use by {state.users}")
-    licence = escape(card.licence)
-    if card.licence_url.startswith("https://"):
-        licence = f'<a href="{escape(card.licence_url)}" target="_blank" rel="noopener noreferrer">{licence}</a>'
-    lines = [card.summary, card.warning] if state.state != "unavailable" else [state.reason, card.summary]
-    text = "".join(f"<p>{escape(line)}</p>" for line in lines if line)
-    return (
-        f'<article class="pg-card" id="model-{escape(state.id)}"><header><b>{escape(card.name)}</b>'
-        f'<span class="pg-state pg-state-{state.state.replace(" ", "-")}">{state.state}</span></header>'
-        f'<div class="pg-facts">{escape(" · ".join(facts))} · {licence}</div>{text}{_button(state)}</article>'
-    )
-
-
-def _button(state: ModelState) -> str:
-    action = {"ready": "unload", "not loaded": "load"}.get(state.state)
-    if action is None:
-        return ""
-    return (
-        f'<footer><button type="button" class="pg-button" data-act="{action}" data-key="{escape(state.id)}">'
-        f"{action.capitalize()}</button></footer>"
-    )
+    def html(self, session: str) -> str:
+        return "".join(self._lines.get(session, {}).values())

@@ -42,7 +42,7 @@ def build(context: AppContext) -> gr.Blocks:
             with gr.Tab("Scores", id="scores", elem_id="tab_scores") as scores_tab:
                 build_scores(context, running, remember, scores_tab)
             with gr.Tab("Models", id="models", elem_id="tab_models") as models_tab:
-                build_models(context, running, remember, models_tab, tabs)
+                models_changed = build_models(context, running, remember, models_tab, tabs)
             with gr.Tab("Help", id="help", elem_id="tab_help"):
                 reset = build_help(context)
         ready = remember.wire(page, reset)
@@ -55,13 +55,10 @@ def build(context: AppContext) -> gr.Blocks:
             image = labelled([(c.name, c.id) for c in context.catalog.of_kind("image")], states)
             return [*(gr.update(choices=chat) for _ in chat_models), gr.update(choices=image), gr.update(choices=image)]
 
-        ready.then(
-            label,
-            outputs=[*chat_models, images.models, inpaint.model],
-            queue=False,
-            show_progress="hidden",
-            api_visibility="private",
-        )
+        choices = [*chat_models, images.models, inpaint.model]
+        told: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+        ready.then(label, outputs=choices, **told)
+        models_changed.change(label, outputs=choices, **told)
         register(context)
     return page
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from html import escape
 
+from playground.models.sizes import human as size  # one way to write bytes: 18.3 MB, 7.6 GB
 from playground.protocol import ChatStats, Failed, Loading, Queued, Step
+
+__all__ = ["ago", "bar", "chat_figures", "count", "empty", "loading", "note", "problem", "queued", "seconds", "size",
+           "stepping", "waiting"]  # fmt: skip
 
 ORDINALS = ("First", "Second", "Third", "Fourth", "Fifth", "Sixth", "Seventh", "Eighth", "Ninth", "Tenth")
 
@@ -20,13 +24,11 @@ def seconds(value: float) -> str:
     return f"{value // 60:.0f} min {value % 60:.0f} s"
 
 
-def size(count: float) -> str:
-    """Bytes in MiB or GiB."""
-    if count < 1024**2:
-        return f"{count / 1024:.0f} KiB"
-    if count < 1024**3:
-        return f"{count / 1024**2:.0f} MiB" if count >= 10 * 1024**2 else f"{count / 1024**2:.1f} MiB"
-    return f"{count / 1024**3:.1f} GiB"
+def ago(value: float) -> str:
+    """just now, 12 min ago, 3 h ago; coarse, so that a list that shows it seldom changes under the reader's hand."""
+    if value < 60:
+        return "just now"
+    return f"{value / 60:.0f} min ago" if value < 90 * 60 else f"{value / 3600:.0f} h ago"
 
 
 def count(value: float) -> str:

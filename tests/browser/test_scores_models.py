@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import Page, expect
 
-from playground.protocol import LoadRequest, UnloadRequest
+from playground.protocol import Done, LoadRequest, PinRequest, UnloadRequest
 from tests.browser.conftest import App, open_tab, reload
 
 
@@ -58,18 +58,77 @@ def test_a_model_is_loaded_and_unloaded(app: App, page: Page) -> None:
     expect(page.locator("#models_progress").get_by_text("Starter CLIP is ready.")).to_be_visible()
     expect(card).to_contain_text("ready")
     expect(page.locator("#models_memory")).to_contain_text("Starter CLIP")
-    expect(page.locator("#models_memory")).to_contain_text("of 1.0 GiB in use")
+    expect(page.locator("#models_memory")).to_contain_text("of 1.1 GB in use")
     card.get_by_role("button", name="Unload").click()
     expect(card).to_contain_text("not loaded")
     assert LoadRequest in map(type, app.engine.requests)
     assert UnloadRequest in map(type, app.engine.requests)
 
 
+def test_a_pinned_model_says_so_until_it_is_unpinned(app: App, page: Page) -> None:
+    open_tab(page, "Models")
+    card = page.locator("#model-starter-sd-small")
+    if card.get_by_role("button", name="Unload").count():
+        card.get_by_role("button", name="Unload").click()
+    card.get_by_role("button", name="Load and pin").click()
+    expect(card.locator(".pg-pin")).to_have_text("pinned")
+    expect(card).to_contain_text("ready")
+    expect(card).to_contain_text("last used")
+    card.get_by_role("button", name="Unpin").click()
+    expect(card.locator(".pg-pin")).to_have_count(0)
+    assert [r.pinned for r in app.engine.requests if isinstance(r, PinRequest)][-2:] == [True, False]
+
+
+def test_sizes_are_shown_for_a_card_and_can_be_closed(page: Page) -> None:
+    open_tab(page, "Models")
+    page.locator("#model-starter-phi").get_by_role("button", name="What it takes").click()
+    sizes = page.get_by_label("What starter-phi takes")
+    expect(sizes).to_contain_text("fits as bfloat16")
+    expect(sizes.get_by_role("row").filter(has_text="bfloat16").first).to_contain_text("1,000 tokens")
+    expect(sizes.get_by_role("row").filter(has_text="float32")).to_contain_text("does not fit")
+    sizes.get_by_role("button", name="Close").click()
+    expect(sizes).to_have_count(0)
+
+
+def test_a_model_is_sized_first_then_added_offered_and_removed(app: App, page: Page) -> None:
+    open_tab(page, "Models")
+    page.get_by_label("Add a model").fill("somebody/Tiny-Chat")
+    page.get_by_role("button", name="See what it takes").click()
+    expect(page.get_by_label("What somebody/Tiny-Chat takes")).to_contain_text("to download")
+    assert "tiny-chat" not in app.engine._catalog
+    page.click("#models_add_run")
+    expect(page.locator("#models_progress")).to_contain_text("Tiny-Chat is on the list, as tiny-chat.")
+    page.locator("#models_away summary").click()
+    card = page.locator("#model-tiny-chat")
+    expect(card).to_be_visible()
+    open_tab(page, "Chat")
+    page.locator("#chat_model_0 input").click()
+    expect(page.get_by_role("option", name="Tiny-Chat")).to_be_visible()
+    page.keyboard.press("Escape")
+    open_tab(page, "Models")
+    card.get_by_role("button", name="Remove").click()
+    expect(card).to_have_count(0)
+    expect(page.locator("#models_progress")).to_contain_text("its files stay where they are")
+
+
+def test_a_load_can_be_stopped(app: App, page: Page) -> None:
+    app.engine.plays_always["starter-clip"] = lambda request: [(60.0, Done())]
+    open_tab(page, "Models")
+    card = page.locator("#model-starter-clip")
+    if card.get_by_role("button", name="Unload").count():
+        card.get_by_role("button", name="Unload").click()
+    card.get_by_role("button", name="Load", exact=True).click()
+    page.get_by_role("button", name="Stop Starter CLIP").click()
+    expect(page.locator("#models_progress")).to_contain_text("Stopped.")
+    expect(card).to_contain_text("not loaded")
+    del app.engine.plays_always["starter-clip"]
+
+
 def test_an_unavailable_model_says_why(page: Page) -> None:
     open_tab(page, "Models")
-    page.locator("#models_cards summary").click()
+    page.locator("#models_away summary").click()
     card = page.locator("#model-phi-4")
     expect(card).to_contain_text("Its weights are not on this machine.")
-    expect(card.get_by_role("button")).to_have_count(0)
+    expect(card.get_by_role("button", name="Load")).to_have_count(0)
     page.wait_for_timeout(5000)  # two refreshes
     expect(card).to_be_visible()

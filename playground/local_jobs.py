@@ -1,0 +1,262 @@
+"""What the in-process engine does for each kind of request, on a worker thread. Knows nothing of event loops.
+
+Whatever loads torch is imported by the first job that needs it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from playground.catalog import Catalog, Kind, ModelCard
+from playground.errors import InvalidRequest, ModelUnavailable, OutOfMemory
+from playground.protocol import (
+    Added,
+    AddRequest,
+    CancelToken,
+    ChatRequest,
+    ClassifyRequest,
+    Counted,
+    CountRequest,
+    Done,
+    DownloadRequest,
+    Event,
+    ImageRequest,
+    Loading,
+    LoadRequest,
+    Notice,
+    PinRequest,
+    Request,
+    Sized,
+    SizeRequest,
+    Token,
+    UnloadRequest,
+)
+from playground.settings import Settings
+
+if TYPE_CHECKING:
+    from playground.models.pool import ModelPool
+
+Emit = Callable[[Event], None]
+Work = Callable[[Emit], None]
+
+
+class Jobs:
+    """Turns requests into work. `pool` opens the shared pool, `opened` gives it only if somebody has opened it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        pool: Callable[[], ModelPool],
+        opened: Callable[[], ModelPool | None],
+    ) -> None:
+        self._settings = settings
+        self._catalog = catalog
+        self._pool = pool
+        self._opened = opened
+
+    def work(self, request: Request, card: ModelCard, cancel: CancelToken) -> Work:
+        """The checked request as a function to run on a worker. Raises what is wrong with it before anything waits."""
+        if isinstance(request, ChatRequest):
+            _expect(card, "chat")
+            from playground.chat.request import checked_chat
+
+            chat = checked_chat(request, card)
+            return lambda emit: self._chat(chat, card, cancel, emit)
+        if isinstance(request, ImageRequest):
+            _expect(card, "image")
+            from playground.images.request import checked_image
+
+            image = checked_image(request, card)
+            return lambda emit: self._image(image, card, cancel, emit)
+        if isinstance(request, ClassifyRequest):
+            _expect(card, "chat")
+            classify = request
+            return lambda emit: self._classify(classify, card, cancel, emit)
+        if isinstance(request, CountRequest):
+            count = request
+            return lambda emit: self._count(count, card, cancel, emit)
+        if isinstance(request, PinRequest):
+            pin = request
+            return lambda emit: self._pin(pin, card, cancel, emit)
+        plain: dict[type, Callable[[ModelCard, CancelToken, Emit], None]] = {
+            LoadRequest: self._load,
+            UnloadRequest: self._unload,
+            DownloadRequest: self._download,
+        }
+        if type(request) not in plain:
+            raise InvalidRequest(f"This engine cannot run a {type(request).__name__}.")
+        return lambda emit: plain[type(request)](card, cancel, emit)
+
+    def named(self, request: SizeRequest | AddRequest) -> Work:
+        """The same for what a user names that need not be a card."""
+        name = request.model.strip()
+        return (lambda emit: self._size(name, emit)) if isinstance(request, SizeRequest) else self._adding(name)
+
+    # --- running a model ---
+
+    def _chat(self, request: ChatRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
+        from playground.chat.generate import answer
+
+        started = time.perf_counter()
+        spoken = False
+
+        def watched(event: Event) -> None:
+            nonlocal spoken
+            spoken = spoken or isinstance(event, Token)
+            emit(event)
+
+        with self._lease(card, cancel, emit, self._answer_bytes(card, request)) as loaded:
+            load_s = time.perf_counter() - started
+            try:
+                stats = answer(loaded, request, cancel, watched)
+            except OutOfMemory as error:
+                # What has been said already cannot be taken back, so that only a silent answer is tried again.
+                if spoken or not self._relieve():
+                    raise self._pool().shortage(error) from None
+                emit(Notice("Memory ran out, so models that were not in use were freed."))
+                try:
+                    stats = answer(loaded, request, cancel, emit)
+                except OutOfMemory as again:
+                    raise self._pool().shortage(again) from None
+        emit(Done(replace(stats, load_s=load_s)))
+
+    def _image(self, request: ImageRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
+        from playground.images.memory import plan_for
+        from playground.images.run import paint
+
+        started = time.perf_counter()
+        plan = plan_for(card, request, self._dtype(card.kind), self._pool().attainable(card.id))
+        with self._lease(card, cancel, emit, plan.bytes, staged=plan.staged) as loaded:
+            load_s = time.perf_counter() - started
+            try:
+                stats = paint(loaded, request, cancel, emit, plan, relieve=self._relieve)
+            except OutOfMemory as error:
+                raise self._pool().shortage(error) from None
+        emit(Done(replace(stats, load_s=load_s)))
+
+    def _classify(self, request: ClassifyRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
+        from playground.chat.classify import label_scores
+
+        with self._lease(card, cancel, emit) as loaded:
+            emit(label_scores(loaded, request, cancel))
+        emit(Done())
+
+    def _count(self, request: CountRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
+        pool = self._opened()
+        if pool is None or not pool.holds(card.id):
+            raise ModelUnavailable(f"{card.name} is not loaded, so its tokens cannot be counted.", "Load it first.")
+        with self._lease(card, cancel, emit) as loaded:
+            if card.kind == "chat":
+                from playground.chat.count import count_tokens as count
+            else:
+                from playground.images.count import count_tokens as count  # type: ignore[assignment]
+            emit(Counted(*count(loaded, request.text)))
+        emit(Done())
+
+    # --- having a model ---
+
+    def _load(self, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
+        with self._lease(card, cancel, emit):
+            emit(Loading(card.id, 1.0, "ready"))
+        emit(Done())
+
+    def _unload(self, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
+        pool = self._opened()
+        if pool is not None:
+            pool.unload(card.id)
+        emit(Done())
+
+    def _pin(self, request: PinRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
+        if not request.pinned:
+            self._pool().pin(card.id, False)
+            emit(Done())
+            return
+        with self._lease(card, cancel, emit):
+            self._pool().pin(card.id)
+        emit(Done())
+
+    def _download(self, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
+        from playground.models.download import locate
+
+        locate(card, self._settings, dtype=self._dtype(card.kind), progress=_progress(card, emit), cancel=cancel)
+        emit(Done())
+
+    def _size(self, name: str, emit: Emit) -> None:
+        from playground import doctor
+
+        kinds: tuple[Kind, ...] = ("chat", "image", "clip")
+        here: dict[str, Any] = {"budget_bytes": self._pool().stats.budget_bytes}
+        here["dtypes"] = {kind: self._dtype(kind) for kind in kinds}
+        emit(Sized(doctor.model(name, self._settings, here, self._catalog)))
+        emit(Done())
+
+    def _adding(self, name: str) -> Work:
+        if self._settings.profile != "local" or self._settings.share:
+            raise InvalidRequest(
+                "Models can be added only where the app runs for its owner alone.", "Start it locally."
+            )
+        return lambda emit: self._add(name, emit)
+
+    def _add(self, name: str, emit: Emit) -> None:
+        from playground import doctor
+        from playground.models.adopt import card_of
+
+        known, facts, _ = doctor.find(name, self._settings, self._catalog)
+        if known is not None or facts is None:
+            raise InvalidRequest(f"{name} is on the list already.", "Load it from there.")
+        card = card_of(name, facts, self._catalog)
+        self._catalog.add(card)
+        emit(Added(card.id))
+        emit(Done())
+
+    # --- memory ---
+
+    def _dtype(self, kind: Kind) -> str:
+        from playground.models import devices
+
+        return devices.pick_dtype(devices.pick_device(self._settings), self._settings, kind)
+
+    def _answer_bytes(self, card: ModelCard, request: ChatRequest) -> int:
+        """What the request needs beside the weights: the cache of its tokens."""
+        from playground.models import working
+
+        characters = sum(len(message.content) for message in request.messages)
+        tokens = characters // 2 + (request.max_new_tokens or 0)  # rarely more than a token for two characters
+        return working.for_answer(card, min(tokens, card.context or tokens), self._dtype(card.kind))
+
+    def _relieve(self) -> bool:
+        """Frees what nobody uses; whether that gave anything back."""
+        return self._pool().trim() > 0
+
+    @contextmanager
+    def _lease(
+        self, card: ModelCard, cancel: CancelToken, emit: Emit, working_bytes: int = 0, *, staged: bool = False
+    ) -> Iterator[Any]:
+        """Leases the card's model for work on this thread, with the thread count that suits its size."""
+        progress = _progress(card, emit)
+        if self._opened() is None:
+            progress(None, "Starting torch")
+        pool = self._pool()
+        from playground.models import devices
+
+        with pool.lease(card, working_bytes=working_bytes, staged=staged, progress=progress, cancel=cancel) as loaded:
+            devices.use_threads(devices.intraop_threads(loaded.device, card.kind, loaded.bytes))
+            yield loaded
+
+
+def _progress(card: ModelCard, emit: Emit) -> Callable[..., None]:
+    def progress(fraction: float | None, text: str = "") -> None:
+        emit(Loading(card.id, fraction, text))
+
+    return progress
+
+
+def _expect(card: ModelCard, kind: str) -> None:
+    if card.kind != kind:
+        wanted = {"chat": "a text model", "image": "an image model"}[kind]
+        raise InvalidRequest(f"{card.name} is not {wanted}.", "Choose another model for this.")
