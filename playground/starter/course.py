@@ -43,7 +43,7 @@ class Course:
 
     easy: World = EASY
     world: World = WORLD
-    ramp: tuple[int, int] = (3000, 8000)
+    ramp: tuple[int, int] = (2000, 4500)
     size: tuple[int, int] = (128, 128)
     odd_sizes: tuple[tuple[int, int], ...] = ((64, 64), (96, 96), (160, 160), (192, 192), (128, 192), (192, 128))
     odd_share: float = 0.12

@@ -54,11 +54,11 @@ POLISH_PLAN = Plan(steps=1500, rate=1e-3, ema=0.997, muon=True)
 CLIP_PLAN = Plan(steps=6000, rate=1e-3, ema=0.998, warmup_steps=150)
 READING_PLAN = Plan(steps=1500, rate=2e-3, warmup_steps=50, ema=0.995, muon=True)
 RECIPES = {
-    "starter-sd": ImageRecipe(DiffusionShape(), Plan(steps=24_000, rate=2e-3, warmup_steps=150, ema=0.999, muon=True)),
+    "starter-sd": ImageRecipe(DiffusionShape(), Plan(steps=7000, rate=2e-3, warmup_steps=150, ema=0.999, muon=True)),
     "starter-sd-small": ImageRecipe(
         DiffusionShape(channels=(32, 64, 96)),
-        Plan(steps=20_000, rate=2e-3, warmup_steps=150, ema=0.999, muon=True),
-        course=Course(ramp=(1500, 6000)),
+        Plan(steps=6000, rate=2e-3, warmup_steps=150, ema=0.999, muon=True),
+        course=Course(ramp=(1000, 3000)),
         from_teacher=True,
     ),
 }
