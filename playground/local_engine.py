@@ -191,6 +191,7 @@ class LocalEngine:
                     tier="ram" if entry.state == "ram" else "device",
                     working_bytes=entry.working,
                     quantization=entry.quantization or "",
+                    runtime=entry.runtime,
                 )
         return found
 

@@ -341,7 +341,7 @@ class ModelState:
 
     `tier`: "device" or "ram" where its weights lie now. `working_bytes`: what its running requests have reserved beside
     the weights. `idle_s`: seconds since its last request ended. `quantization`: what the weights were turned into.
-    `on_disk`: whether it can be loaded without fetching anything.
+    `on_disk`: whether it can be loaded without fetching anything. `runtime`: what runs it where that is not torch.
     """
 
     id: str
@@ -360,6 +360,7 @@ class ModelState:
     working_bytes: int = 0
     quantization: str = ""
     on_disk: bool = True
+    runtime: str = ""
 
 
 @dataclass(frozen=True)

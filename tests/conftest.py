@@ -6,6 +6,8 @@ import os
 import shutil
 import tempfile
 
+import playground  # noqa: F401  first: it keeps ONNX Runtime from reporting home
+
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")

@@ -5,11 +5,13 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Sequence
+from contextlib import closing
+from typing import Any
 
 from playground.chat.context import fit
 from playground.chat.request import MAX_CHARACTERS, check_text
+from playground.chat.text_model import AnyText, torch_model
 from playground.errors import Cancelled, InvalidRequest
-from playground.models.loaded import LoadedText
 from playground.protocol import CancelToken, ClassifyRequest, Message, Scores
 
 MAX_LABELS = 100
@@ -20,7 +22,7 @@ ONE_OF = "Text: {text}\n\nWhich of these labels fits the text best: {labels}? An
 YES_NO = 'Text: {text}\n\nDoes the label "{label}" fit the text? Answer yes or no.'
 
 
-def label_scores(loaded: LoadedText, request: ClassifyRequest, cancel: CancelToken) -> Scores:
+def label_scores(loaded: AnyText, request: ClassifyRequest, cancel: CancelToken) -> Scores:
     """Probabilities in the order of the labels; a model that can think is asked to answer at once.
 
     One label of many: softmax over the mean log likelihood of each label's tokens; the probabilities sum to 1.
@@ -42,14 +44,11 @@ def label_scores(loaded: LoadedText, request: ClassifyRequest, cancel: CancelTok
     return Scores(tuple(zip(request.labels, scores, strict=True)))
 
 
-def likelihoods(loaded: LoadedText, question: str, answers: Sequence[str], cancel: CancelToken) -> list[float]:
+def likelihoods(loaded: AnyText, question: str, answers: Sequence[str], cancel: CancelToken) -> list[float]:
     """Mean log likelihood (natural, per token) of each answer after the question, in the model's chat format.
 
-    The question is read once; the answers follow in batches, padded on the right, where causal attention never looks.
+    The question is read once.
     """
-    import torch
-    from transformers import DynamicCache
-
     endings = [list(loaded.tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in answers]
     longest = max(map(len, endings))
     prompt = fit(loaded, (Message("user", question),), longest, think=False)
@@ -59,12 +58,23 @@ def likelihoods(loaded: LoadedText, question: str, answers: Sequence[str], cance
             f"{(prompt.context_size or 0) - longest}.",
             "Shorten the text.",
         )
-    device, found = loaded.model.device, []
+    model = torch_model(loaded)
+    if model is not None:
+        return _in_batches(model, list(prompt.ids), endings, cancel)
+    return _one_by_one(loaded, list(prompt.ids), endings, cancel)
+
+
+def _in_batches(model: Any, prompt: list[int], endings: list[list[int]], cancel: CancelToken) -> list[float]:
+    """With a model of transformers: padded on the right, where causal attention never looks."""
+    import torch
+    from transformers import DynamicCache
+
+    device, found = model.device, []
     with torch.inference_mode():
         _go_on(cancel)
-        read = DynamicCache(config=loaded.model.config)
-        ids = torch.tensor([prompt.ids], device=device)
-        first = loaded.model(input_ids=ids, past_key_values=read, use_cache=True, logits_to_keep=1).logits  # (1, 1, V)
+        read = DynamicCache(config=model.config)
+        ids = torch.tensor([prompt], device=device)
+        first = model(input_ids=ids, past_key_values=read, use_cache=True, logits_to_keep=1).logits  # (1, 1, V)
         for at in range(0, len(endings), BATCH):
             _go_on(cancel)
             batch = endings[at : at + BATCH]
@@ -72,10 +82,29 @@ def likelihoods(loaded: LoadedText, question: str, answers: Sequence[str], cance
             padded = torch.tensor([e + [e[-1]] * (width - len(e)) for e in batch], device=device)  # (B, T)
             cache = copy.deepcopy(read)
             cache.batch_repeat_interleave(len(batch))
-            after = loaded.model(input_ids=padded, past_key_values=cache, use_cache=True).logits  # (B, T, V)
+            after = model(input_ids=padded, past_key_values=cache, use_cache=True).logits  # (B, T, V)
             logits = torch.cat([first.expand(len(batch), -1, -1), after[:, :-1]], dim=1).float()
             chosen = logits.log_softmax(-1).gather(-1, padded[..., None])[..., 0]  # (B, T)
             found += [float(row[: len(e)].mean()) for row, e in zip(chosen, batch, strict=True)]
+    return found
+
+
+def _one_by_one(loaded: AnyText, prompt: list[int], endings: list[list[int]], cancel: CancelToken) -> list[float]:
+    """With a runtime that runs one sequence: each answer token by token, then back to the end of the question."""
+    from playground.chat.decode import logits_of, read_on
+
+    found = []
+    with closing(logits_of(loaded, len(prompt) + max(map(len, endings)))) as source:
+        first = read_on(source, prompt, cancel).log_softmax(-1)  # (1, V)
+        for ending in endings:
+            row, total = first, 0.0
+            for count, token in enumerate(ending, 1):
+                total += float(row[0, token])
+                if count < len(ending):
+                    row = read_on(source, prompt + ending[:count], cancel).log_softmax(-1)
+            found.append(total / len(ending))
+            _go_on(cancel)
+            source.rewind(len(prompt))
     return found
 
 

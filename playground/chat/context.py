@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from playground.chat.reasoning import CLOSE, OPEN
+from playground.chat.templates import rendered, template_of
+from playground.chat.text_model import AnyText, context_size
 from playground.errors import InvalidRequest
-from playground.models.loaded import LoadedText
 from playground.protocol import Message
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from playground.chat.templates import Tokenizer
 
 LEAST_ROOM = 16  # tokens of answer below which a prompt counts as too long
 
@@ -31,7 +32,7 @@ class Prompt:
     inside_thought: bool
 
 
-def fit(loaded: LoadedText, messages: Sequence[Message], max_new_tokens: int, *, think: bool = True) -> Prompt:
+def fit(loaded: AnyText, messages: Sequence[Message], max_new_tokens: int, *, think: bool = True) -> Prompt:
     """The prompt of a checked conversation; the oldest turns are left out until prompt and answer fit.
 
     The system prompt and the last user message always stay. Where these two alone leave less than `max_new_tokens`,
@@ -45,14 +46,14 @@ def fit(loaded: LoadedText, messages: Sequence[Message], max_new_tokens: int, *,
     turns = turns_of([m for m in messages if m.role != "system"])
     cache: dict[int, tuple[str, list[int]]] = {}
 
-    def rendered(dropped: int) -> tuple[str, list[int]]:
+    def prompt_without(dropped: int) -> tuple[str, list[int]]:
         if dropped not in cache:
             kept = [m for turn in turns[dropped:] for m in turn]
             cache[dropped] = encode(loaded.tokenizer, [*system, *kept], think=think or not can_think(loaded))
         return cache[dropped]
 
     def fits(dropped: int) -> bool:
-        return size is None or len(rendered(dropped)[1]) + max_new_tokens <= size
+        return size is None or len(prompt_without(dropped)[1]) + max_new_tokens <= size
 
     dropped, most = 0, len(turns) - 1
     if not fits(0):  # the prompt shrinks with every turn that is left out, so the least number is found by halves
@@ -61,7 +62,7 @@ def fit(loaded: LoadedText, messages: Sequence[Message], max_new_tokens: int, *,
             middle = (low + high) // 2
             low, high = (low, middle) if fits(middle) else (middle + 1, high)
         dropped = low
-    text, ids = rendered(dropped)
+    text, ids = prompt_without(dropped)
     room = max_new_tokens if size is None else min(max_new_tokens, size - len(ids))
     if room < min(LEAST_ROOM, max_new_tokens):
         with_system = " with the system prompt" if system else ""
@@ -84,26 +85,12 @@ def turns_of(messages: Sequence[Message]) -> list[list[Message]]:
     return turns
 
 
-def context_size(loaded: LoadedText) -> int | None:
-    """Tokens that card and model both allow; None where neither says. A tokenizer's own limit is often wrong."""
-    known = [loaded.card.context, getattr(loaded.model.config, "max_position_embeddings", None)]
-    return min((size for size in known if size), default=None)
-
-
-def can_think(loaded: LoadedText) -> bool:
+def can_think(loaded: AnyText) -> bool:
     """Whether the card or the template says that the model thinks before it answers."""
     return loaded.card.can("thinking") or OPEN in template_of(loaded.tokenizer)
 
 
-def template_of(tokenizer: PreTrainedTokenizerBase) -> str:
-    """The chat template; empty for a base model."""
-    template = getattr(tokenizer, "chat_template", None)
-    if isinstance(template, dict):
-        template = template.get("default") or next(iter(template.values()), "")
-    return template or ""
-
-
-def encode(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, think: bool) -> tuple[str, list[int]]:
+def encode(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) -> tuple[str, list[int]]:
     """The rendered prompt and its ids; a base model gets the bare texts to go on from."""
     if not template_of(tokenizer):
         text = "\n\n".join(m.content for m in messages)
@@ -112,14 +99,14 @@ def encode(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, t
     return text, list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, think: bool) -> str:
+def render(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) -> str:
     """The text that the chat template makes of the conversation, up to where the answer begins.
 
     Without `think`, an empty thought stands before the answer, put there by the template or else here.
     """
     if messages[0].role == "system" and not _takes_system(tokenizer):
         messages = _system_into_user(messages)
-    text = _apply(tokenizer, messages, think)
+    text = rendered(tokenizer, messages, think=think)
     if think:
         return text
     if text.rstrip().endswith(OPEN):
@@ -127,26 +114,11 @@ def render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], *, t
     return text if text.rstrip().endswith(CLOSE) else text + OPEN + CLOSE
 
 
-def _apply(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], think: bool) -> str:
-    from jinja2 import TemplateError
-
-    plain = [{"role": m.role, "content": m.content} for m in messages]
-    try:
-        return str(
-            tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, enable_thinking=think)
-        )
-    except TemplateError as error:
-        raise InvalidRequest(
-            f"The model's chat template refuses this conversation: {error}.",
-            "User and assistant should take turns, beginning with the user.",
-        ) from None
-
-
-def _takes_system(tokenizer: PreTrainedTokenizerBase) -> bool:
+def _takes_system(tokenizer: Tokenizer) -> bool:
     """Tried with a probe, since templates drop or refuse system messages without saying so beforehand."""
     probe = "probe-5d41402a"
     try:
-        return probe in _apply(tokenizer, [Message("system", probe), Message("user", "x")], True)
+        return probe in rendered(tokenizer, [Message("system", probe), Message("user", "x")], think=True)
     except InvalidRequest:
         return False
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from playground.chat.context import context_size
 from playground.chat.request import check_text
-from playground.models.loaded import LoadedText
+from playground.chat.text_model import AnyText, context_size
 
 
-def count_tokens(loaded: LoadedText, text: str) -> tuple[int, int | None]:
+def count_tokens(loaded: AnyText, text: str) -> tuple[int, int | None]:
     """(tokens of the bare text, context size of the model).
 
     Raises:

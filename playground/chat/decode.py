@@ -1,74 +1,97 @@
-"""Token ids out of a causal language model, one at a time, with its key-value cache. Knows nothing of text.
+"""Token ids out of a causal language model, one at a time. Knows nothing of text, nor of what runs the model.
 
-A plain loop over the model: on the shipped models it makes about 1.3 times the tokens a second of `generate` with a
-streamer, can be left after any token, and draws from the request's own generator.
+A plain loop over logits: on the shipped models it makes about 1.3 times the tokens a second of transformers' `generate`
+with a streamer, can be left after any token, and draws from the request's own generator, whatever the runtime.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
-
-import torch
-from transformers import DynamicCache
+from typing import TYPE_CHECKING, Protocol, cast
 
 from playground.chat.sampling import Sampler
+from playground.chat.text_model import AnyText, torch_model
 from playground.errors import Cancelled
+from playground.models.gguf_model import LoadedGguf
+from playground.models.onnx_model import LoadedOnnx
 from playground.protocol import CancelToken
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    import torch
 
 PREFILL_CHUNK = 512  # tokens between two looks at the cancel token while the prompt is read
 
 
-class Decoder:
-    """One running sequence: the ids so far and the cache of all but the last of them."""
+class Logits(Protocol):
+    """One running sequence of a model, with its key-value cache.
 
-    def __init__(self, model: PreTrainedModel, prompt: list[int]) -> None:
-        self._model = model
+    `whole`: the prompt has to be read at once, not in chunks.
+    """
+
+    whole: bool
+
+    def held(self, length: int) -> int:
+        """How many of the first `length` ids are in the cache, and of use for reading up to there."""
+
+    def read(self, ids: list[int]) -> torch.Tensor:
+        """Appends `ids` to the sequence and returns float logits after the last of them, (1, V)."""
+
+    def rewind(self, length: int) -> int:
+        """Forgets all after the first `length` ids; returns how many are still held, `length` or 0."""
+
+    def close(self) -> None:
+        """Frees the cache."""
+
+
+class Decoder:
+    """One answer in the making: the ids so far and the logits that continue them."""
+
+    def __init__(self, logits: Logits, prompt: list[int]) -> None:
+        self._source = logits
         self._ids = list(prompt)
-        self._cached = 0
-        self._cache = DynamicCache(config=model.config)
-        self._switch = _rope_switch(model.config)
 
     def tokens(self, sampler: Sampler, cancel: CancelToken) -> Iterator[int]:
         """Goes on for as long as it is asked; raises Cancelled at the first token after a cancel."""
         while True:
-            token = sampler.choose(self._logits(cancel), self._ids)
+            token = sampler.choose(read_on(self._source, self._ids, cancel), self._ids)
             self._ids.append(token)
             yield token
 
-    @torch.inference_mode()
-    def _logits(self, cancel: CancelToken) -> torch.Tensor:
-        """Logits after the last id, (1, V), having read what the cache lacks."""
-        length = len(self._ids)
-        if self._switch and self._cached <= self._switch < length:
-            # longrope turns all keys differently from here on, so that those in the cache are of no more use
-            self._cache, self._cached = DynamicCache(config=self._model.config), 0
-        chunk = length if self._switch else PREFILL_CHUNK
-        while True:
-            if cancel.cancelled:
-                raise Cancelled
-            upto = min(length, self._cached + chunk)
-            ids = torch.tensor([self._ids[self._cached : upto]], device=self._model.device)
-            logits = self._model(input_ids=ids, past_key_values=self._cache, use_cache=True, logits_to_keep=1).logits
-            self._cached = upto
-            if upto == length:
-                return logits[:, -1]
+
+def read_on(source: Logits, ids: list[int], cancel: CancelToken) -> torch.Tensor:
+    """Logits after the last of `ids`, (1, V), having read what the cache lacks of them.
+
+    Raises:
+        Cancelled: before a chunk.
+    """
+    length = len(ids)
+    at = source.held(length)
+    chunk = length if source.whole else PREFILL_CHUNK
+    while True:
+        if cancel.cancelled:
+            raise Cancelled
+        upto = min(length, at + chunk)
+        logits = source.read(ids[at:upto])
+        at = upto
+        if at == length:
+            return logits
 
 
-def end_ids(model: PreTrainedModel, tokenizer: Any) -> frozenset[int]:
-    """Every id that ends an answer: those of the generation config, and the tokenizer's own."""
-    found: set[int] = set()
-    for ids in (getattr(model.generation_config, "eos_token_id", None), tokenizer.eos_token_id):
-        found.update(ids if isinstance(ids, list | tuple) else [] if ids is None else [ids])
-    return frozenset(found)
+def logits_of(loaded: AnyText, tokens: int) -> Logits:
+    """A fresh sequence of `loaded`'s model with room for `tokens`, prompt and answer together.
 
+    Raises:
+        OutOfMemory: there is no room for the cache.
+    """
+    model = torch_model(loaded)
+    if model is not None:
+        from playground.chat.logits_torch import TorchLogits
 
-def _rope_switch(config: Any) -> int:
-    """The length past which longrope uses its long factors; 0 for models without it."""
-    rope = getattr(config, "rope_parameters", None) or {}
-    if rope.get("rope_type") != "longrope":
-        return 0
-    return int(rope.get("original_max_position_embeddings") or config.original_max_position_embeddings)
+        return TorchLogits(model)
+    if isinstance(loaded, LoadedGguf):
+        from playground.chat.logits_gguf import LlamaLogits
+
+        return LlamaLogits(loaded, tokens)
+    from playground.chat.logits_onnx import OnnxLogits
+
+    return OnnxLogits(cast(LoadedOnnx, loaded), tokens)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from playground.chat.templates import Tokenizer
 
 BROKEN = "\ufffd"  # what decoders write for bytes that are not (yet) a character
 
@@ -17,7 +17,7 @@ class Detokenizer:
     The pieces together are the decoded text. Special tokens are left out.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._decode = decoder_of(tokenizer)
         self._before: list[int] = []
         self._before_text = ""
@@ -54,7 +54,7 @@ class Detokenizer:
         return piece
 
 
-def decoder_of(tokenizer: PreTrainedTokenizerBase) -> Callable[[Sequence[int]], str]:
+def decoder_of(tokenizer: Tokenizer) -> Callable[[Sequence[int]], str]:
     """A function from ids to text without special tokens; a fast tokenizer's core decodes several times faster."""
     core = getattr(tokenizer, "backend_tokenizer", None)
     if core is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import closing
 
 from playground.catalog import ModelCard
 from playground.chat.context import Prompt, can_think, fit
@@ -11,14 +12,14 @@ from playground.chat.detokenize import Detokenizer
 from playground.chat.reasoning import ReasoningSplitter
 from playground.chat.sampling import Sampler, fresh_seed
 from playground.chat.stops import StopFilter
+from playground.chat.text_model import AnyText, end_ids
 from playground.errors import Cancelled, OutOfMemory
-from playground.models.loaded import LoadedText
 from playground.protocol import CancelToken, ChatRequest, ChatStats, Event, Notice, Token
 
 Emit = Callable[[Event], None]
 
 
-def answer(loaded: LoadedText, request: ChatRequest, cancel: CancelToken, emit: Emit) -> ChatStats:
+def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emit) -> ChatStats:
     """Runs a checked request, emitting Tokens and Notices, and returns its figures.
 
     Ends within one token of a cancel, with what there is; `stop_reason` is then "stopped", otherwise "end", "length" or
@@ -30,7 +31,7 @@ def answer(loaded: LoadedText, request: ChatRequest, cancel: CancelToken, emit: 
     """
     import torch
 
-    from playground.chat.decode import Decoder, end_ids
+    from playground.chat.decode import Decoder, logits_of
 
     started = time.perf_counter()
     thinks = can_think(loaded)
@@ -39,19 +40,20 @@ def answer(loaded: LoadedText, request: ChatRequest, cancel: CancelToken, emit: 
         emit(Notice(text))
     seed = fresh_seed() if request.seed is None else request.seed
     stream = _Stream(request, loaded, prompt, thinks, emit, started)
-    ends = end_ids(loaded.model, loaded.tokenizer)
+    ends = end_ids(loaded)
     try:
-        for token in Decoder(loaded.model, list(prompt.ids)).tokens(Sampler(request, seed), cancel):
-            if token in ends:
-                reason = "end"
-                break
-            stream.feed(token)
-            if stream.stopped:
-                reason = "stop string"
-                break
-            if stream.count >= prompt.max_new_tokens:
-                reason = "length"
-                break
+        with closing(logits_of(loaded, len(prompt.ids) + prompt.max_new_tokens)) as logits:
+            for token in Decoder(logits, list(prompt.ids)).tokens(Sampler(request, seed), cancel):
+                if token in ends:
+                    reason = "end"
+                    break
+                stream.feed(token)
+                if stream.stopped:
+                    reason = "stop string"
+                    break
+                if stream.count >= prompt.max_new_tokens:
+                    reason = "length"
+                    break
     except Cancelled:
         reason = "stopped"
     except torch.OutOfMemoryError:
@@ -67,7 +69,7 @@ class _Stream:
     """Turns tokens into Token events and keeps the time."""
 
     def __init__(
-        self, request: ChatRequest, loaded: LoadedText, prompt: Prompt, thinks: bool, emit: Emit, started: float
+        self, request: ChatRequest, loaded: AnyText, prompt: Prompt, thinks: bool, emit: Emit, started: float
     ) -> None:
         self._column, self._emit = request.column, emit
         self._detokenizer = Detokenizer(loaded.tokenizer)

@@ -233,6 +233,10 @@ def versions() -> dict[str, str]:
         "peft",
         "safetensors",
         "huggingface_hub",
+        "torchao",
+        "bitsandbytes",
+        "llama_cpp_python",
+        "onnxruntime-genai",
         "gradio",
     ):
         try:

@@ -249,6 +249,7 @@ class ModelPool:
                     0.0 if e.pins else max(0.0, self._clock() - e.last_used),
                     self._books.is_pinned(e),
                     self._books.working_of(e),
+                    getattr(e.loaded, "runtime", ""),
                 )
                 for e in self._books.entries.values()
             ]

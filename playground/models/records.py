@@ -69,7 +69,10 @@ class PoolEvent:
 
 @dataclass(frozen=True)
 class PoolState:
-    """One entry as the Models tab shows it; `idle_s` are seconds since its last lease ended, 0 while it is in use."""
+    """One entry as the Models tab shows it; `idle_s` are seconds since its last lease ended, 0 while it is in use.
+
+    `runtime` names what runs it where that is not torch: "llama.cpp".
+    """
 
     cards: tuple[str, ...]
     state: str
@@ -80,6 +83,7 @@ class PoolState:
     idle_s: float
     pinned: bool = False
     working: int = 0
+    runtime: str = ""
 
 
 @dataclass(frozen=True)

@@ -78,8 +78,8 @@ def _card(state: ModelState, health: Health, catalog: Catalog) -> str:
     parameters = state.parameters or card.parameters
     if parameters:
         facts.append(f"{count(parameters)} parameters")
-    loaded = state.state == "ready"
-    facts += [f for f in (state.quantization or (state.dtype if loaded else ""), state.device if loaded else "") if f]
+    if state.state == "ready":
+        facts += [fact for fact in (state.quantization or state.dtype, state.device, state.runtime) if fact]
     licence = escape(card.licence)
     if card.licence_url.startswith("https://"):
         licence = f'<a href="{escape(card.licence_url)}" target="_blank" rel="noopener noreferrer">{licence}</a>'

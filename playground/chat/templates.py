@@ -1,0 +1,106 @@
+"""Renders chat templates: programs that come with a model and that nobody vouches for.
+
+They run in transformers' sandbox, which keeps them from files, modules and attributes; here their time and the length
+of what they write are bounded, and whatever they raise becomes one sentence.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from playground.errors import InvalidRequest
+from playground.protocol import Message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+    from playground.models.gguf_tokenizer import LlamaTokenizer
+
+    Tokenizer: TypeAlias = PreTrainedTokenizerBase | LlamaTokenizer
+
+MAX_SECONDS = 3.0  # of processor time; real templates take milliseconds
+MAX_CHARACTERS = 4_000_000
+TEMPLATE_FILE = "<template>"  # how jinja2 names the code that it makes of a template
+
+Trace: TypeAlias = Callable[[FrameType, str, Any], Any]
+
+
+class _OutOfTime(Exception):
+    pass
+
+
+def template_of(tokenizer: Tokenizer) -> str:
+    """The chat template; empty for a base model."""
+    template = getattr(tokenizer, "chat_template", None)
+    if isinstance(template, dict):
+        template = template.get("default") or next(iter(template.values()), "")
+    return template or ""
+
+
+def rendered(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) -> str:
+    """What the tokenizer's template makes of the conversation, up to where the answer begins.
+
+    Raises:
+        InvalidRequest: the template refuses the conversation, fails, or takes too long.
+    """
+    from jinja2 import TemplateError, TemplateSyntaxError
+    from jinja2.sandbox import SecurityError
+
+    plain = [{"role": m.role, "content": m.content} for m in messages]
+    try:
+        with _time_limit(MAX_SECONDS):
+            text = str(
+                tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, enable_thinking=think)
+            )
+    except _OutOfTime:
+        raise _broken(f"takes longer than {MAX_SECONDS:g} seconds") from None
+    except SecurityError as error:
+        raise _broken(f"tries what a template must not do: {error}") from None
+    except TemplateSyntaxError as error:
+        raise _broken(f"cannot be read: {error}") from None
+    except TemplateError as error:
+        raise InvalidRequest(
+            f"The model's chat template refuses this conversation: {error}.",
+            "User and assistant should take turns, beginning with the user.",
+        ) from None
+    except Exception as error:  # noqa: BLE001  # a template may raise anything
+        raise _broken(f"fails with {type(error).__name__}: {error}") from None
+    if len(text) > MAX_CHARACTERS:
+        raise _broken(f"writes {len(text):,} characters")
+    return text
+
+
+def _broken(what: str) -> InvalidRequest:
+    said = " ".join(what.split())[:300]
+    return InvalidRequest(f"The model's chat template {said.rstrip('.: ')}.", "Choose another build of the model.")
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    """Ends template code on this thread after `seconds` of processor time, by looking at the clock on every line of it.
+
+    Does nothing under a debugger, which uses the same hook.
+    """
+    if sys.gettrace() is not None:
+        yield
+        return
+    end = time.thread_time() + seconds
+
+    def line(frame: FrameType, event: str, _: Any) -> Trace:
+        if time.thread_time() > end:
+            raise _OutOfTime
+        return line
+
+    def call(frame: FrameType, event: str, _: Any) -> Trace | None:
+        return line if frame.f_code.co_filename == TEMPLATE_FILE else None
+
+    sys.settrace(call)
+    try:
+        yield
+    finally:
+        sys.settrace(None)
