@@ -1,6 +1,7 @@
-"""Loads one model from its card: safetensors only, no remote code, evaluation mode, no gradients.
+"""Loads one model from its card: by kind and format, without remote code, in evaluation mode, without gradients.
 
-Decides nothing about memory or sharing; the pool calls it in a thread of its own.
+Decides nothing about memory or sharing; the pool calls it in a thread of its own. How each kind is loaded stands in
+modules of their own, which are imported when they are needed.
 """
 
 from __future__ import annotations
@@ -8,40 +9,38 @@ from __future__ import annotations
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground.catalog import ModelCard
 from playground.errors import Cancelled, ModelUnavailable, PlaygroundError
-from playground.models.checks import find_variant
+from playground.models.checks import PICKLES, SINGLE_FILE, check_file
 from playground.models.devices import torch_dtype
 from playground.models.download import locate
-from playground.models.headers import read_header, read_json
-from playground.models.loaded import Loaded, LoadedClip, LoadedImage, LoadedText
+from playground.models.facts import facts_of_path
+from playground.models.loaded import Loaded, weight_bytes
+from playground.models.placement import Placement, cards_here, place
+from playground.models.quantize import check_quantization
 from playground.models.records import Progress
-from playground.models.sizes import SKIPPED, component_names, model_size, weight_files
 from playground.protocol import CancelToken
 
 if TYPE_CHECKING:
     import torch
 
+    from playground.models.gguf_model import LoadedGguf
+    from playground.models.onnx_model import LoadedOnnx
     from playground.settings import Settings
+
+__all__ = ["building", "load", "size_on_device", "weight_bytes"]
 
 log = logging.getLogger(__name__)
 
-# transformers, diffusers and accelerate change global state of torch while they build modules (default dtype, parameter
-# registration), so two models built at once come out broken. Whoever else builds modules, adapters for instance, takes
-# this lock too.
+# transformers, diffusers and accelerate change global state while they build modules (parameter registration, weight
+# tying, initial values), so two models built at once come out broken. Whoever else builds modules, adapters for
+# instance, takes this lock too.
 building = threading.Lock()
-
-# Below this many float32 bytes a model is built in float32 and cast afterwards: building in 16 bit changes torch's
-# default dtype for all threads, also for those that are generating at that moment.
-CAST_BELOW = 1_000_000_000
-
-# Attention weights of old Stable Diffusion checkpoints, as diffusers renames them.
-OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
 def load(
@@ -53,109 +52,111 @@ def load(
     settings: Settings,
     *,
     quantization: str | None = None,
-) -> Loaded:
+    staged: bool = False,
+) -> Loaded | LoadedGguf | LoadedOnnx:
     """`card`'s model on `device` in `dtype` ("bfloat16"), ready to run.
+
+    Args:
+        device: "cuda" without a number takes the card with most free memory, and cuts a text model that fits none.
+        quantization: what the matrices of linear layers are turned into while loading; the rest is in `dtype`.
+        staged: the parts of an image model take turns on the device.
 
     Raises:
         ModelUnavailable: it cannot be had or must not be loaded; says why and what to do.
         Cancelled: `cancel` was set between two steps.
     """
-    if quantization is not None:
-        raise ModelUnavailable(
-            f"{card.name} cannot be loaded as {quantization}: this app loads bfloat16, float16 and float32.",
-            "Leave the quantization away, or serve the model elsewhere and add it as an API card.",
-        )
     kind_dtype, cancel = torch_dtype(dtype), cancel or CancelToken()
-    folder = locate(card, settings, dtype=dtype, progress=progress, cancel=cancel)
+    if quantization is not None:
+        _check_quantization(card, quantization, device, dtype)
+        if staged:
+            raise ModelUnavailable(
+                f"The parts of {card.name} cannot take turns as {quantization}: each turn would pack them again.",
+                "Leave the quantization away, or make room for the whole model.",
+            )
+    source = _source(card, settings, dtype, progress, cancel)
     if cancel.cancelled:
         raise Cancelled
     if progress is not None:
         progress(None, f"Loading {card.name}")
-    makers: dict[str, Callable[..., Loaded]] = {"chat": _text, "image": _image, "clip": _clip}
-    with _plain_errors(card), building:
-        _hide_progress_bars(card)
-        loaded = makers[card.kind](card, folder, device, kind_dtype)
+    with _plain_errors(card):
+        if staged:
+            loaded: Loaded | LoadedGguf | LoadedOnnx = _staged(card, source, device, kind_dtype)
+        else:
+            loaded = _load(card, source, device, kind_dtype, progress, cancel, quantization)
     if cancel.cancelled:
         raise Cancelled
     return loaded
 
 
-def size_on_device(folder: Path, kind: str, dtype: str) -> int:
-    """Bytes of a checked folder's weights once loaded as `dtype`, from its headers."""
-    if kind != "image":
-        return model_size(folder, find_variant(folder)).bytes_as(dtype)
-    return model_size(folder, _pipeline_variant(folder, dtype)).bytes_as(dtype)
+def _load(
+    card: ModelCard,
+    source: Path,
+    device: str,
+    dtype: torch.dtype,
+    progress: Progress | None,
+    cancel: CancelToken,
+    quantization: str | None,
+) -> Loaded | LoadedGguf | LoadedOnnx:
+    if card.format == "gguf":
+        from playground.models.gguf_model import load_gguf
 
+        return load_gguf(card, source, device, dtype, progress, cancel)  # takes the lock itself
+    if card.format == "onnx":
+        from playground.models.onnx_model import load_onnx
 
-def _text(card: ModelCard, folder: Path, device: str, dtype: torch.dtype) -> LoadedText:
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False, local_files_only=True)
-    if not tokenizer.is_fast:
-        raise ModelUnavailable(f"{card.name} has no fast tokenizer (tokenizer.json).", "Choose a model that has one.")
-    model = _transformers(AutoModelForCausalLM, card, folder, device, dtype)
-    return LoadedText(card, model, tokenizer, device, dtype, weight_bytes(model))
-
-
-def _clip(card: ModelCard, folder: Path, device: str, dtype: torch.dtype) -> LoadedClip:
-    from transformers import AutoTokenizer, CLIPModel
-
-    from playground.models.clip_processor import ClipProcessor, image_processor
-
-    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False, local_files_only=True)
-    model = _transformers(CLIPModel, card, folder, device, dtype)
-    length = model.config.text_config.max_position_embeddings
-    processor = ClipProcessor(tokenizer, image_processor(folder), length, device, dtype)
-    return LoadedClip(card, model, processor, device, dtype, weight_bytes(model))
-
-
-def _transformers(cls: Any, card: ModelCard, folder: Path, device: str, dtype: torch.dtype) -> Any:
-    model, info = cls.from_pretrained(
-        folder,
-        dtype=_built_as(size_on_device(folder, card.kind, "float32"), dtype),
-        variant=find_variant(folder),
-        use_safetensors=True,
-        trust_remote_code=False,
-        local_files_only=True,
-        output_loading_info=True,
-    )
-    missing = sorted(info["missing_keys"])
-    if missing or info["mismatched_keys"]:
-        what = missing or sorted(str(row) for row in info["mismatched_keys"])
+        return load_onnx(card, source, device, dtype, progress)
+    placement = _placement(card, source, device, dtype, quantization)
+    with building:
+        _hide_progress_bars(card)
+        loaded = _built(card, source, placement, dtype, quantization)
+    report = getattr(loaded, "quantized", None)
+    if quantization is not None and (report is None or not report.layers):
         raise ModelUnavailable(
-            f"{card.name} lacks {len(what)} of its weights, for instance {what[0]}.", "Fetch the model again."
+            f"{card.name} has no linear layer that {quantization} takes.", "Leave the quantization away."
         )
-    return _settle(model, device, dtype)
+    return loaded
 
 
-def _image(card: ModelCard, folder: Path, device: str, dtype: torch.dtype) -> LoadedImage:
-    import diffusers
-    import torch
+def _staged(card: ModelCard, source: Path, device: str, dtype: torch.dtype) -> Loaded:
+    if card.kind != "image" or card.format in ("gguf", "onnx"):
+        raise ModelUnavailable(f"{card.name} has no parts that could take turns.", "Choose a smaller model.")
+    from playground.models.staged import load_staged
 
-    index = read_json(folder / "model_index.json")
-    cls = getattr(diffusers, index["_class_name"], None)
-    if not (isinstance(cls, type) and issubclass(cls, diffusers.DiffusionPipeline)):
-        raise ModelUnavailable(
-            f"{card.name}: this diffusers has no pipeline {index['_class_name']!r}.", "Update diffusers."
-        )
-    variant = _pipeline_variant(folder, str(dtype).removeprefix("torch."))
-    absent = {name: None for name in SKIPPED if name in index}
-    extra = {"requires_safety_checker": False} if "safety_checker" in index else {}
-    pipeline = cls.from_pretrained(
-        folder,
-        dtype=_built_as(model_size(folder, variant).bytes_as("float32"), dtype),
-        variant=variant,
-        use_safetensors=True,
-        local_files_only=True,
-        **absent,
-        **extra,
-    )
-    components = dict(pipeline.components)
-    modules = {name: part for name, part in components.items() if isinstance(part, torch.nn.Module)}
-    for name, module in modules.items():
-        _complete(card, folder / name, variant, module)
-        _settle(module, device, dtype)
-    return LoadedImage(card, cls, components, device, dtype, sum(weight_bytes(m) for m in modules.values()))
+    _hide_progress_bars(card)
+    return load_staged(card, source, device, dtype, building)
+
+
+def _built(card: ModelCard, source: Path, placement: Placement, dtype: torch.dtype, quantization: str | None) -> Loaded:
+    if card.kind == "chat":
+        from playground.models.load_text import load_text
+
+        return load_text(card, source, placement, dtype, quantization)
+    if card.kind == "image":
+        from playground.models.load_image import load_image
+
+        return load_image(card, source, placement.device, dtype, quantization)
+    from playground.models.load_clip import load_clip
+
+    return load_clip(card, source, placement.device, dtype)
+
+
+def size_on_device(
+    source: Path, kind: str, dtype: str, quantization: str | None = None, *, staged: bool = False, device: str = "cpu"
+) -> int:
+    """Bytes of the weights of a checked folder or checkpoint file once loaded as `dtype`, from its headers.
+
+    With `staged` those of the largest part, which is there alone. How weights are packed depends on `device`.
+    """
+    facts = facts_of_path(source, dtype)
+    if facts.packed:
+        return facts.packed
+    parts = [part.bytes_as(dtype, quantization, device) for part in facts.size.components]
+    return max(parts) if staged else sum(parts)
+
+
+# For what builds a model under torch's default dtype, GGUF unpacking: small ones in float32, cast afterwards, since
+# building in 16 bit changes that dtype for all threads.
+CAST_BELOW = 1_000_000_000  # float32 bytes
 
 
 def _built_as(whole: int, dtype: torch.dtype) -> torch.dtype:
@@ -173,6 +174,41 @@ def _settle(module: Any, device: str, dtype: torch.dtype) -> Any:
     return module.to(device).eval().requires_grad_(False)
 
 
+def _source(card: ModelCard, settings: Settings, dtype: str, progress: Progress | None, cancel: CancelToken) -> Path:
+    """The folder of the card's files, or the checkpoint file itself."""
+    named = card.folder
+    if named is not None and card.format == "folder" and named.suffix in {SINGLE_FILE, *PICKLES} and not named.is_dir():
+        check_file(named)
+        return named
+    if named is not None and card.format == "single-file":
+        check_file(named / card.file)
+    folder = locate(card, settings, dtype=dtype, progress=progress, cancel=cancel)
+    return folder / card.file if card.format == "single-file" else folder
+
+
+def _check_quantization(card: ModelCard, quantization: str, device: str, dtype: str) -> None:
+    if card.format in ("gguf", "onnx"):
+        raise ModelUnavailable(
+            f"{card.name} is quantized as its file is, so it cannot become {quantization}.",
+            "Leave the quantization away, or choose another file of the model.",
+        )
+    if card.kind == "clip":
+        raise ModelUnavailable(
+            f"{card.name} measures pictures and is not quantized, so it cannot become {quantization}.",
+            "Leave the quantization away.",
+        )
+    check_quantization(card.name, quantization, device, dtype)
+
+
+def _placement(card: ModelCard, source: Path, device: str, dtype: torch.dtype, quantization: str | None) -> Placement:
+    """`device` itself, but where there are several cards to choose from."""
+    cards = cards_here(device)
+    if len(cards) < 2:
+        return Placement(device)
+    size = size_on_device(source, card.kind, str(dtype).removeprefix("torch."), quantization, device=device)
+    return place(size, cards, name=card.name, split=card.kind == "chat")
+
+
 def _hide_progress_bars(card: ModelCard) -> None:
     """Progress goes through the pool's callbacks; bars in the console of a server help nobody."""
     from transformers.utils import logging as transformers_logging
@@ -182,37 +218,6 @@ def _hide_progress_bars(card: ModelCard) -> None:
         from diffusers.utils import logging as diffusers_logging
 
         diffusers_logging.disable_progress_bar()
-
-
-def _complete(card: ModelCard, folder: Path, variant: str | None, module: Any) -> None:
-    """Refuses a component whose files lack weights: the libraries fill them with random ones and only warn."""
-    from diffusers import ModelMixin
-
-    stored = {t.name for file in weight_files(folder, variant) for t in read_header(file)}
-    wanted = {name for name, _ in module.named_parameters()}  # tied weights are listed once
-    if isinstance(module, ModelMixin):
-        for old, new in OLD_NAMES.items():
-            stored |= {name.replace(old, new) for name in stored if old in name}
-        lacking = len(wanted - stored)
-    else:
-        # transformers renames weights while loading, so only their number can be compared.
-        lacking = len(wanted) - sum(not name.endswith("position_ids") for name in stored)
-    if lacking > 0:
-        raise ModelUnavailable(f"{card.name}: {folder.name} lacks {lacking} of its weights.", "Fetch the model again.")
-
-
-def _pipeline_variant(folder: Path, dtype: str) -> str | None:
-    """ "fp16" for a 16-bit load where every component with weights has it, or where nothing else is there."""
-    with_weights = [folder / n for n in component_names(folder) if any((folder / n).glob("*.safetensors"))]
-    has_half = [any(part.glob("*.fp16*.safetensors")) for part in with_weights]
-    only_half = any(find_variant(part) for part in with_weights)
-    return "fp16" if with_weights and (only_half or (all(has_half) and dtype != "float32")) else None
-
-
-def weight_bytes(module: Any) -> int:
-    """Bytes of a module's parameters and buffers; shared tensors count once."""
-    seen = {t.data_ptr(): t.numel() * t.element_size() for t in (*module.parameters(), *module.buffers())}
-    return sum(seen.values())
 
 
 @contextmanager

@@ -6,6 +6,7 @@ Knows nothing of how they were loaded. Whoever holds a lease may run these objec
 from __future__ import annotations
 
 import copy
+import inspect
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,16 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from playground.models.quantize import Quantized
+    from playground.models.staged import Stages
+
 
 @dataclass
 class LoadedText:
-    """A causal language model with its tokenizer; `bytes` counts its weights."""
+    """A causal language model with its tokenizer; `bytes` counts its weights.
+
+    `device` is where its inputs go; `devices` are all that its layers lie on, several where none holds it alone.
+    """
 
     card: ModelCard
     model: PreTrainedModel
@@ -27,6 +34,8 @@ class LoadedText:
     device: str
     dtype: torch.dtype
     bytes: int
+    quantized: Quantized | None = None
+    devices: tuple[str, ...] = ()
 
 
 @dataclass
@@ -34,7 +43,9 @@ class LoadedImage:
     """The components of a diffusion pipeline by name, as in its `model_index.json`.
 
     The components are shared by text-to-image, image-to-image and inpainting; `pipeline` gives each request a pipeline
-    object and a scheduler of its own, since pipelines and schedulers keep state between steps.
+    object and a scheduler of its own, since pipelines and schedulers keep state between steps. `options` are the
+    checkpoint's own settings of its pipeline, such as `force_zeros_for_empty_prompt`. With `stages` the parts
+    take turns on the device.
     """
 
     card: ModelCard
@@ -43,6 +54,14 @@ class LoadedImage:
     device: str
     dtype: torch.dtype
     bytes: int
+    quantized: Quantized | None = None
+    options: dict[str, Any] = field(default_factory=dict)
+    stages: Stages | None = None
+
+    @property
+    def movable(self) -> bool:
+        """Whether the weights can move between device and RAM as a whole; parts that take turns cannot."""
+        return self.stages is None
 
     def pipeline(self, cls: type[DiffusionPipeline] | None = None) -> DiffusionPipeline:
         """A fresh `cls` (default: the checkpoint's own class) over the shared components, with a copied scheduler.
@@ -50,10 +69,8 @@ class LoadedImage:
         Built by the constructor, never by `from_pipe`, which casts shared modules to float32 in place.
         """
         cls = cls or self.pipeline_class
-        import inspect
-
         wanted = inspect.signature(cls.__init__).parameters
-        parts = {name: part for name, part in self.components.items() if name in wanted}
+        parts = {name: part for name, part in (self.options | self.components).items() if name in wanted}
         parts["scheduler"] = copy.deepcopy(self.components["scheduler"])
         if "requires_safety_checker" in wanted:
             parts["requires_safety_checker"] = False
@@ -76,3 +93,24 @@ class LoadedClip:
 
 
 Loaded = LoadedText | LoadedImage | LoadedClip
+
+
+def weight_bytes(module: Any) -> int:
+    """Bytes of a module's parameters and buffers, packed ones with their scales; shared tensors count once."""
+    seen: dict[int, int] = {}
+    for tensor in (*module.parameters(), *module.buffers()):
+        for part in _storages(tensor):
+            seen[part.data_ptr()] = part.numel() * part.element_size()
+    return sum(seen.values())
+
+
+def _storages(tensor: Any) -> list[Any]:
+    """What holds a tensor's bytes: itself, the parts of a quantized tensor, or bitsandbytes' weight and its scales."""
+    if hasattr(tensor, "__tensor_flatten__"):
+        names, _ = tensor.__tensor_flatten__()
+        return [part for name in names for part in _storages(getattr(tensor, name))]
+    state = getattr(tensor, "quant_state", None)
+    scales = [getattr(tensor, "SCB", None)]
+    for level in (state, getattr(state, "state2", None)):
+        scales += [getattr(level, "absmax", None), getattr(level, "code", None)]
+    return [tensor, *(scale for scale in scales if scale is not None)]

@@ -105,6 +105,57 @@ def save_image(folder: Path, seed: int = 0, **save: Any) -> Path:
     return folder
 
 
+def save_image_xl(folder: Path, seed: int = 0, **save: Any) -> Path:
+    """A tiny Stable Diffusion XL: two text encoders, the second with a projection that also conditions the UNet."""
+    import torch
+    from diffusers import AutoencoderKL, EulerDiscreteScheduler, StableDiffusionXLPipeline, UNet2DConditionModel
+    from transformers import AutoTokenizer, CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
+
+    vocab = save_tokenizer(folder / "tmp")
+    tokenizer = AutoTokenizer.from_pretrained(folder / "tmp")
+    torch.manual_seed(seed)
+    unet = UNet2DConditionModel(
+        sample_size=8,
+        block_out_channels=(32, 64),
+        layers_per_block=1,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=(1, 2),
+        cross_attention_dim=64,
+        attention_head_dim=(4, 8),
+        use_linear_projection=True,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=8,
+        projection_class_embeddings_input_dim=6 * 8 + 32,
+    )
+    vae = AutoencoderKL(
+        block_out_channels=(32, 32),
+        down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2,
+        latent_channels=4,
+    )
+    config = CLIPTextConfig(
+        vocab_size=vocab,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=16,
+        projection_dim=32,
+    )
+    pipeline = StableDiffusionXLPipeline(
+        vae,
+        CLIPTextModel(config),
+        CLIPTextModelWithProjection(config),
+        tokenizer,
+        tokenizer,
+        unet,
+        EulerDiscreteScheduler(steps_offset=1),
+    )
+    pipeline.save_pretrained(folder, **save)
+    return folder
+
+
 def save_clip(folder: Path) -> Path:
     import torch
     from transformers import CLIPConfig, CLIPModel
@@ -121,6 +172,54 @@ def save_clip(folder: Path) -> Path:
     CLIPModel(config).save_pretrained(folder)
     CLIPImageProcessorPil(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
     return folder
+
+
+def save_lora(
+    pipeline: Any,
+    path: Path,
+    *,
+    naming: str = "diffusers",
+    rank: int = 4,
+    alpha: int = 2,
+    text: bool = True,
+    metadata: dict[str, str] | None = None,
+) -> Path:
+    """A LoRA of random weights for `pipeline`, whose modules it leaves changed; `naming` is "diffusers" or "kohya"."""
+    import torch
+    from peft import LoraConfig
+    from peft.utils import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    torch.manual_seed(rank)
+    tensors: dict[str, Any] = {}
+    targets = {
+        "unet": ["to_q", "to_k", "to_v", "to_out.0", "conv1", "proj_in"],
+        "text_encoder": ["q_proj", "k_proj", "v_proj", "out_proj"],
+        "text_encoder_2": ["q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2"],
+    }
+    for part, names in targets.items():
+        module = getattr(pipeline, part, None)
+        if module is None or (part != "unet" and not text):
+            continue
+        module.add_adapter(LoraConfig(r=rank, lora_alpha=alpha, init_lora_weights=False, target_modules=names))
+        # As published files name them: the encoder inside its wrapper, whether or not this version has one.
+        inner = "" if part == "unet" or hasattr(module, "text_model") else "text_model."
+        tensors |= {f"{part}.{inner}{n}": t for n, t in get_peft_model_state_dict(module).items()}
+    if naming == "kohya":
+        first = "lora_te1" if hasattr(pipeline, "text_encoder_2") else "lora_te"
+        tensors = {_kohya(n, first): t for n, t in tensors.items()}
+        downs = [n for n in tensors if n.endswith("lora_down.weight")]
+        tensors |= {n.replace("lora_down.weight", "alpha"): torch.tensor(float(alpha)) for n in downs}
+    save_file({n: t.clone().contiguous() for n, t in tensors.items()}, path, metadata=metadata)
+    return path
+
+
+def _kohya(name: str, first: str) -> str:
+    """`unet.a.b.lora_A.weight` as `lora_unet_a_b.lora_down.weight`."""
+    part, _, rest = name.partition(".")
+    prefix = {"unet": "lora_unet", "text_encoder": first, "text_encoder_2": "lora_te2"}[part]
+    layer, _, kind = rest.rpartition(".lora_")
+    return f"{prefix}_{layer.replace('.', '_')}.lora_{'down' if kind.startswith('A') else 'up'}.weight"
 
 
 # --- fakes ---------------------------------------------------------------------------------------------------------

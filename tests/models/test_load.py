@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 import threading
 import time
@@ -16,6 +17,7 @@ from playground.models.load import load, weight_bytes
 from playground.models.open import default_dtype, open_pool
 from playground.settings import Settings
 from tests.models.builders import card, save_clip, save_image, save_text
+from tests.models.layouts import LAYOUTS
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -110,21 +112,76 @@ def test_three_pipelines_share_modules_keep_dtype_and_have_their_own_scheduler(f
     assert len({id(p.scheduler) for p in pipelines}) == 3
 
 
-@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
-def test_models_that_are_cast_after_building_equal_those_built_in_sixteen_bit(folders, settings, dtype):
-    from diffusers import StableDiffusionPipeline
-    from transformers import AutoModelForCausalLM
+def same(ours: torch.nn.Module, theirs: torch.nn.Module) -> bool:
+    a, b = [dict([*m.named_parameters(), *m.named_buffers()]) for m in (ours, theirs)]
+    return (
+        type(ours) is type(theirs)
+        and a.keys() == b.keys()
+        and all(a[n].dtype == b[n].dtype and torch.equal(a[n], b[n]) for n in a)
+    )
 
-    name = str(dtype).removeprefix("torch.")
-    plain = AutoModelForCausalLM.from_pretrained(folders["phi3"], dtype=dtype)
-    pipeline = StableDiffusionPipeline.from_pretrained(folders["sd"], safety_checker=None, dtype=dtype)
-    text = load(card("one", folders["phi3"]), "cpu", name, None, None, settings).model
-    parts = load(card("two", folders["sd"], "image"), "cpu", name, None, None, settings).components
-    pairs = [(text, plain)] + [(parts[n], getattr(pipeline, n)) for n in ("unet", "vae", "text_encoder")]
-    for ours, theirs in pairs:
-        a, b = [dict([*m.named_parameters(), *m.named_buffers()]) for m in (ours, theirs)]
-        assert a.keys() == b.keys()
-        assert all(a[n].dtype == b[n].dtype and torch.equal(a[n], b[n]) for n in a)
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+@pytest.mark.parametrize("family", ["phi3", "mistral", "clip"])
+def test_every_weight_and_buffer_is_as_plain_from_pretrained_has_it(folders, settings, family, dtype):
+    from transformers import AutoModelForCausalLM, CLIPModel
+
+    cls, kind = (CLIPModel, "clip") if family == "clip" else (AutoModelForCausalLM, "chat")
+    plain = cls.from_pretrained(folders[family], dtype=getattr(torch, dtype))
+    loaded = load(card("one", folders[family], kind), "cpu", dtype, None, None, settings)
+    assert same(loaded.model, plain)
+    assert loaded.model.config.dtype == plain.config.dtype
+    assert not loaded.model.training
+    assert not any(p.requires_grad for p in loaded.model.parameters())
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory) -> dict[str, Path]:
+    root = tmp_path_factory.mktemp("published")
+    return {name: LAYOUTS[name](root / name) for name in ("sd14", "sdxl", "sd3", "flux")}
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32"])
+@pytest.mark.parametrize("name", ["sd14", "sdxl", "sd3", "flux"])
+def test_pipelines_in_the_layouts_of_the_hub_are_as_plain_from_pretrained_has_them(published, settings, name, dtype):
+    """Several text encoders, shards, fp16 variants, old and new classes."""
+    from diffusers import DiffusionPipeline
+
+    options = {"safety_checker": None, "feature_extractor": None} if name == "sd14" else {}
+    variant = "fp16" if name in ("sd14", "sdxl") and dtype != "float32" else None
+    plain = DiffusionPipeline.from_pretrained(published[name], dtype=getattr(torch, dtype), variant=variant, **options)
+    loaded = load(card("one", published[name], "image"), "cpu", dtype, None, None, settings)
+    assert loaded.components.keys() == plain.components.keys()
+    for part, theirs in plain.components.items():
+        assert type(loaded.components[part]) is type(theirs)
+        if isinstance(theirs, torch.nn.Module):
+            assert same(loaded.components[part], theirs), part
+    kept = {n: v for n, v in plain.config.items() if n in loaded.options and n != "requires_safety_checker"}
+    assert kept.items() <= loaded.options.items()
+
+
+def test_a_pipeline_keeps_the_settings_of_its_checkpoint(published, settings, tmp_path):
+    folder = shutil.copytree(published["sdxl"], tmp_path / "xl")
+    index = json.loads((folder / "model_index.json").read_text())
+    (folder / "model_index.json").write_text(json.dumps(index | {"force_zeros_for_empty_prompt": False}))
+    loaded = load(card("one", folder, "image"), "cpu", "float32", None, None, settings)
+    assert loaded.pipeline().config.force_zeros_for_empty_prompt is False
+
+
+def test_one_part_is_loaded_alone(published, settings):
+    from playground.models.load_image import load_part
+
+    one = card("one", published["sdxl"], "image")
+    whole = load(one, "cpu", "bfloat16", None, None, settings)
+    for name in ("unet", "text_encoder_2"):
+        assert same(load_part(one, published["sdxl"], name, "cpu", torch.bfloat16), whole.components[name])
+
+
+def test_a_loaded_model_shows_its_hidden_states(folders, settings):
+    """transformers finds by class what a model records, and models are built as a class of their own."""
+    loaded = load(card("one", folders["phi3"]), "cpu", "bfloat16", None, None, settings)
+    out = loaded.model(torch.tensor([[1, 5, 6]]), output_hidden_states=True, output_attentions=False)
+    assert len(out.hidden_states) == 3
 
 
 def test_models_loaded_at_the_same_time_come_out_whole_and_disturb_nobody(folders, settings):
@@ -243,9 +300,40 @@ def test_a_component_that_lacks_weights_is_refused(folders, settings, tmp_path):
             load(card(name, copy, kind), "cpu", "float32", None, None, settings)
 
 
-def test_quantization_is_refused_not_ignored(folders, settings):
+@pytest.mark.parametrize(
+    ("file", "content", "why"),
+    [
+        ("config.json", {"auto_map": {"AutoModel": "x.Y"}, "model_type": "its_own"}, "auto_map in config.json"),
+        ("config.json", {"attn_implementation": "someone/kernel"}, "the attention kernel someone/kernel"),
+        ("config.json", {"text_config": {"_attn_implementation": "a/b:c"}}, "the attention kernel a/b:c"),
+        ("adapter_config.json", {"base_model_name_or_path": "x/y"}, r"holds an adapter \(adapter_config.json\)"),
+    ],
+)
+def test_what_would_run_code_or_another_model_is_refused(folders, settings, tmp_path, file, content, why):
+    folder = shutil.copytree(folders["phi3"], tmp_path / "m")
+    stored = json.loads((folder / file).read_text()) if (folder / file).is_file() else {}
+    (folder / file).write_text(json.dumps(stored | content))
+    with pytest.raises(ModelUnavailable, match=why):
+        load(card("one", folder), "cpu", "float32", None, None, settings)
+
+
+def test_an_architecture_without_a_language_model_is_refused_by_name(folders, settings, tmp_path):
+    folder = shutil.copytree(folders["clip"], tmp_path / "m")
+    with pytest.raises(ModelUnavailable, match="architecture 'clip', which has no causal language model"):
+        load(card("one", folder), "cpu", "float32", None, None, settings)
+
+
+def test_the_pool_loads_what_the_lease_names(folders, settings):
     pool = open_pool(settings, Catalog({}))
-    with pytest.raises(ModelUnavailable, match="int4"), pool.lease(card("one", folders["phi3"]), quantization="int4"):
+    one = card("one", folders["phi3"])
+    with pool.lease(one) as plain, pool.lease(one, quantization="int8") as packed:
+        assert plain.quantized is None
+        assert packed.quantized.quantization == "int8"
+        assert packed.bytes < plain.bytes
+    with (
+        pytest.raises(ModelUnavailable, match=r"as fp8 on cpu.*Choose int8 or int4"),
+        pool.lease(one, quantization="fp8"),
+    ):
         pass
 
 
