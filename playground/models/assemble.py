@@ -16,7 +16,7 @@ from torch.overrides import TorchFunctionMode
 
 from playground.errors import ModelUnavailable
 from playground.models.headers import read_header
-from playground.models.quantize import Packer, forget, transformers_config
+from playground.models.packer import Packer, forget, transformers_config
 from playground.models.sizes import DTYPE_NAMES, weight_files
 
 # Attention weights of old Stable Diffusion checkpoints, as diffusers renames them.

@@ -18,7 +18,8 @@ from playground.models.checks import SINGLE_FILE
 from playground.models.facts import pipeline_variant
 from playground.models.headers import read_json
 from playground.models.loaded import LoadedImage, weight_bytes
-from playground.models.quantize import QUANTIZED_COMPONENTS, Packer
+from playground.models.packer import Packer
+from playground.models.quantize import QUANTIZED_COMPONENTS
 from playground.models.single_file import open_checkpoint
 from playground.models.sizes import SKIPPED, names_in, weight_files
 

@@ -12,8 +12,8 @@ from playground.errors import ModelUnavailable
 from playground.models.assemble import transformers_model
 from playground.models.checks import find_variant
 from playground.models.loaded import LoadedText, weight_bytes
+from playground.models.packer import Packer
 from playground.models.placement import Placement
-from playground.models.quantize import Packer
 
 
 def load_text(
@@ -33,7 +33,7 @@ def load_text(
             f"{card.name} is stored quantized already, so it cannot become {quantization}.",
             "Leave the quantization away, or choose the repository with the full weights.",
         )
-    cls, config = _causal_class(card.name, config)
+    cls, config = causal_class(card.name, config)
     packer = Packer(quantization, placement.device) if quantization is not None else None
     model = transformers_model(
         cls,
@@ -73,8 +73,12 @@ def fast_tokenizer(name: str, folder: Path) -> Any:
     return tokenizer
 
 
-def _causal_class(name: str, config: Any) -> tuple[type[Any], Any]:
-    """The class that `AutoModelForCausalLM` takes for `config`, and the config that it takes for it."""
+def causal_class(name: str, config: Any) -> tuple[type[Any], Any]:
+    """The class that `AutoModelForCausalLM` takes for `config`, and the config that this class takes.
+
+    Raises:
+        ModelUnavailable: there is none; `name` is the model's, for the error.
+    """
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:

@@ -12,24 +12,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-GROUPS = (128, 64, 32)  # columns that share a scale and a zero point in int4: the widest that divides a row
+from playground.models.quantize import GROUPS, int4_group, int8_packs
+
 CHUNK = 1 << 20  # weights packed at a time: temporary copies stay small, and leave no holes in memory
 # Up to so many rows of activations the int8 kernel is faster than unpacking blocks of weights to multiply with;
 # measured with AVX512-BF16 at 8192x3072.
 FEW = 10
 BLOCK = 256  # rows of weights unpacked at a time: they stay in the cache
-
-
-def int8_packs(out_features: int, in_features: int) -> bool:
-    """Whether the int8 kernel takes this shape: it reads rows 16 elements at a time, and past the end of others."""
-    return out_features > 0 and in_features > 0 and in_features % 16 == 0
-
-
-def int4_group(out_features: int, in_features: int) -> int | None:
-    """The group size for this shape, or None where the int4 kernel does not take it."""
-    if out_features <= 0 or in_features <= 0 or out_features % 16:
-        return None
-    return next((group for group in GROUPS if in_features % group == 0), None)
 
 
 _scratch = threading.local()

@@ -1,9 +1,8 @@
-"""Weights of linear layers in 8 or 4 bits: what works on which device, how many bytes it takes, and doing it.
+"""Weights of linear layers in 8 or 4 bits: what works on which device, and how many bytes it takes.
 
-A layer is quantized the moment its weights are there, so a load never holds the float model beside the packed one.
-Quantized are the `nn.Linear` layers of text models and of denoisers (`QUANTIZED_COMPONENTS`). Embeddings, norms,
-convolutions and an output layer tied to the embedding stay, and so do layers whose shape the kernel does not take; the
-report counts these.
+Doing it is in `packer`; this module needs no torch. Quantized are the `nn.Linear` layers of text models and of
+denoisers (`QUANTIZED_COMPONENTS`). Embeddings, norms, convolutions and an output layer tied to the embedding stay, and
+so do layers whose shape the kernel does not take; the report counts these.
 
 Bytes of a layer of `out` x `in` weights, without its bias (`quantized_linear_bytes`):
 
@@ -11,7 +10,7 @@ Bytes of a layer of `out` x `in` weights, without its bias (`quantized_linear_by
 - int8 on CUDA: out * in + 5 * out (torchao's float32 scale and zero point a row; 4 * out through bitsandbytes).
 - int4 on the processor: out * in / 2 + 4 * out * in / group (a bfloat16 scale and zero point a group), where group is
   the widest of 128, 64 and 32 that divides `in`, and `out` is a multiple of 16.
-- int4 on CUDA: the same with group 128, `out` rounded up to a multiple of 8 and `in` of 1024.
+- int4 on CUDA: the same after `out` is rounded up to a multiple of 8 and `in` to one of 1024; any `out`.
 - fp8: out * in + itemsize * out (a scale a row in the model's dtype).
 - nf4: out * in / 2 + out * in / 64 + 4 * out * in / 16384 + 1088 (a scale for 64 weights in 8 bits, a scale for 256 of
   these, two tables).
@@ -30,19 +29,14 @@ On the processor, measured with torch 2.13, AVX512-BF16, one thread, 8192x3072, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
 
 from playground.errors import ModelUnavailable
 from playground.models.sizes import itemsize
 
-if TYPE_CHECKING:
-    import torch
-
 QUANTIZATIONS = ("int8", "int4", "fp8", "nf4")
 QUANTIZED_COMPONENTS = ("unet", "transformer", "transformer_2", "prior", "decoder")
-GPU_GROUP = 128  # of torchao's int4
+GROUPS = (128, 64, 32)  # columns that share a scale and a zero point in int4: the widest that divides a row
 
 
 @dataclass(frozen=True)
@@ -115,6 +109,18 @@ def _missing(quantization: str, device: str) -> str:
     return needs[quantization]
 
 
+def int8_packs(out_features: int, in_features: int) -> bool:
+    """Whether the processor's int8 kernel takes this shape: it reads rows 16 elements at a time, past their end too."""
+    return out_features > 0 and in_features > 0 and in_features % 16 == 0
+
+
+def int4_group(out_features: int, in_features: int, device: str = "cpu") -> int | None:
+    """The group size for this shape, or None where the int4 kernel does not take it."""
+    if out_features <= 0 or in_features <= 0 or (device == "cpu" and out_features % 16):
+        return None
+    return next((group for group in GROUPS if in_features % group == 0), None)
+
+
 def quantized_linear_bytes(
     out_features: int, in_features: int, quantization: str, dtype: str, device: str = "cpu"
 ) -> int:
@@ -123,221 +129,22 @@ def quantized_linear_bytes(
     Raises:
         ModelUnavailable: the quantization is not known.
     """
-    from playground.models.packed import int4_group, int8_packs
-
-    rows, columns, item = out_features, in_features, int(itemsize(dtype))
-    on_cpu = device == "cpu"
+    rows, columns, whole = out_features, in_features, out_features * in_features * int(itemsize(dtype))
+    if quantization == "int8" and device != "cpu":
+        return rows * columns + 5 * rows
     if quantization == "int8":
-        if not on_cpu:
-            return rows * columns + 5 * rows
-        return rows * columns + 2 * rows if int8_packs(rows, columns) else rows * columns * item
-    if quantization == "int4" and on_cpu:
-        group = int4_group(rows, columns)
-        return rows * columns * item if group is None else rows * columns // 2 + 4 * rows * columns // group
+        return rows * columns + 2 * rows if int8_packs(rows, columns) else whole
     if quantization == "int4":
-        rows, columns = -(-rows // 8) * 8, -(-columns // 1024) * 1024
-        return rows * columns // 2 + 4 * rows * columns // GPU_GROUP
+        group = int4_group(rows, columns, device)
+        if group is None:
+            return whole
+        if device != "cpu":
+            rows, columns = -(-rows // 8) * 8, -(-columns // 1024) * 1024
+        return rows * columns // 2 + 4 * rows * columns // group
     if quantization == "fp8":
-        return rows * columns + item * rows
+        return rows * columns + int(itemsize(dtype)) * rows
     if quantization == "nf4":
         return rows * columns // 2 + -(-rows * columns // 64) + 4 * -(-rows * columns // 16384) + 1088
     raise ModelUnavailable(
         f"quantization must be one of {', '.join(QUANTIZATIONS)}, got {quantization!r}.", "Choose one of these."
     )
-
-
-class Packer:
-    """Quantizes the linear layers of one model while its weights come in, and keeps count.
-
-    `choose` looks at the empty model; then every weight that `wants` names goes to `pack` instead of into its layer.
-    """
-
-    def __init__(self, quantization: str, device: str) -> None:
-        self._quantization = quantization
-        self._device = device
-        self._chosen: set[str] = set()
-        self._kept: list[str] = []
-        self._layers = self._bytes = self._float_bytes = 0
-        self.method = _method(quantization, device)
-
-    def choose(self, model: Any) -> None:
-        """Decides by type, name and shape which layers are quantized."""
-        from torch import nn
-
-        tied = getattr(model, "all_tied_weights_keys", None) or {}
-        shared = {*tied.keys(), *tied.values()}
-        single = set(getattr(model, "_keep_in_fp32_modules", None) or ())
-        single |= set(getattr(model, "_keep_in_fp32_modules_strict", None) or ())
-        self._chosen = set()
-        for name, module in model.named_modules():
-            if type(module) is not nn.Linear:
-                continue
-            weight = f"{name}.weight"
-            stays = weight in shared or single & set(name.split("."))
-            if stays or not self._takes(module.out_features, module.in_features):
-                self._kept.append(name)
-            else:
-                self._chosen.add(weight)
-
-    def _takes(self, rows: int, columns: int) -> bool:
-        from playground.models.packed import int4_group, int8_packs
-
-        if self._device != "cpu":
-            return True
-        return int8_packs(rows, columns) if self._quantization == "int8" else int4_group(rows, columns) is not None
-
-    def wants(self, name: str) -> bool:
-        return name in self._chosen
-
-    def pack(self, model: Any, name: str, weight: torch.Tensor) -> None:
-        """Puts `weight`, which is on the device in the model's dtype, into its layer in packed form."""
-        from torch import nn
-
-        from playground.models.loaded import weight_bytes
-
-        path = name.removesuffix(".weight")
-        linear = model.get_submodule(path)
-        packed = _packed(linear, weight.detach(), self.method)
-        if packed is not linear:
-            model.set_submodule(path, packed)
-        # Else transformers would initialise what it did not set itself.
-        packed._is_hf_initialized = packed.weight._is_hf_initialized = True
-        bias = packed.bias
-        packed.bias = None  # not here yet, and not packed
-        self._bytes += weight_bytes(packed)
-        packed.bias = bias if bias is None or isinstance(bias, nn.Parameter) else nn.Parameter(bias)
-        self._float_bytes += weight.numel() * weight.element_size()
-        self._layers += 1
-
-    def report(self) -> Quantized:
-        return Quantized(
-            self._quantization, self.method, self._layers, tuple(self._kept), self._bytes, self._float_bytes
-        )
-
-
-def _method(quantization: str, device: str) -> str:
-    """The code that runs a quantization on a device."""
-    if quantization == "fp8":
-        return "float8 weights, unpacked to multiply"
-    if device == "cpu":
-        return {"int8": "torch int8 kernel", "int4": "torch int4 kernel"}[quantization]
-    if quantization == "nf4":
-        return "bitsandbytes nf4"
-    if quantization == "int8" and find_spec("torchao") is None:
-        return "bitsandbytes int8"
-    return f"torchao {quantization}"
-
-
-def _packed(linear: Any, weight: torch.Tensor, method: str) -> Any:
-    """The layer that takes `linear`'s place; `linear` itself where only its weight changes."""
-    from torch import nn
-
-    from playground.models.packed import Fp8Linear, Int4Linear, Int8Linear
-
-    own = {
-        "torch int8 kernel": Int8Linear,
-        "torch int4 kernel": Int4Linear,
-        "float8 weights, unpacked to multiply": Fp8Linear,
-    }
-    if method in own:
-        return own[method](weight, linear.bias)
-    if method.startswith("torchao"):
-        from torchao.quantization import quantize_
-
-        linear.weight = nn.Parameter(weight, requires_grad=False)
-        quantize_(linear, _torchao_config(method.removeprefix("torchao ")))
-        return linear
-    import bitsandbytes as bnb
-
-    sizes = (linear.in_features, linear.out_features, linear.bias is not None)
-    if method == "bitsandbytes nf4":
-        layer = bnb.nn.Linear4bit(*sizes, compute_dtype=weight.dtype, quant_type="nf4", device="meta")
-        layer.weight = bnb.nn.Params4bit(weight, requires_grad=False, quant_type="nf4", module=layer).to(weight.device)
-    else:
-        layer = bnb.nn.Linear8bitLt(*sizes, has_fp16_weights=False, device="meta")
-        layer.weight = bnb.nn.Int8Params(weight.cpu(), requires_grad=False, has_fp16_weights=False).to(weight.device)
-    layer.bias = linear.bias
-    return layer
-
-
-def _torchao_config(quantization: str) -> Any:
-    from torchao.quantization import Int4WeightOnlyConfig, Int8WeightOnlyConfig
-    from torchao.quantization.quantize_.workflows.int4.int4_packing_format import Int4PackingFormat
-
-    # Inductor's settings are for the whole process, and nothing is compiled here.
-    if quantization == "int8":
-        return Int8WeightOnlyConfig(set_inductor_config=False)
-    tiles = Int4PackingFormat.TILE_PACKED_TO_4D  # torch's own kernel; the others need further packages
-    return Int4WeightOnlyConfig(group_size=GPU_GROUP, int4_packing_format=tiles, set_inductor_config=False)
-
-
-@cache
-def _hook() -> type[Any]:
-    """The class of configs that make transformers' `from_pretrained` hand its weights to a Packer."""
-    from transformers.core_model_loading import ConversionOps
-    from transformers.quantizers.auto import register_quantizer
-    from transformers.quantizers.base import HfQuantizer
-    from transformers.utils.quantization_config import QuantizationConfigMixin
-
-    class Config(QuantizationConfigMixin):
-        def __init__(self, packer: Packer) -> None:
-            self.quant_method = "playground"  # type: ignore[assignment]
-            self.packer = packer
-
-        def __deepcopy__(self, memo: Any) -> Any:
-            return self  # configs are copied on the way, and the count belongs to one load
-
-        def to_dict(self) -> dict[str, Any]:
-            return {"quant_method": self.quant_method}
-
-    class Pack(ConversionOps):
-        def __init__(self, packer: Packer) -> None:
-            self.packer = packer
-
-        def convert(self, input_dict: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-            rest = {}
-            for name, value in input_dict.items():
-                if not self.packer.wants(name):  # a fused weight may be taken apart into several
-                    rest[name] = value
-                    continue
-                self.packer.pack(kwargs["model"], name, value[0] if isinstance(value, list) else value)
-                kwargs["missing_keys"].discard(name)
-            return rest
-
-    @register_quantizer("playground")
-    class Quantizer(HfQuantizer):
-        quantization_config: Config
-
-        def _process_model_before_weight_loading(self, model: Any, **kwargs: Any) -> Any:
-            self.quantization_config.packer.choose(model)
-            return model
-
-        def param_needs_quantization(self, model: Any, param_name: str, **kwargs: Any) -> bool:
-            return self.quantization_config.packer.wants(param_name)
-
-        def get_quantize_ops(self) -> Pack:
-            return Pack(self.quantization_config.packer)
-
-        def is_serializable(self) -> bool:
-            return False
-
-        @property
-        def is_trainable(self) -> bool:
-            return False
-
-    return Config
-
-
-def transformers_config(packer: Packer) -> Any:
-    """What to pass as `quantization_config` to transformers' `from_pretrained`, under the lock `building`."""
-    return _hook()(packer)
-
-
-def forget(model: Any) -> Any:
-    """Takes the loading machinery off a model of transformers, whose layers are packed now."""
-    model.hf_quantizer.remove_quantization_config(model)
-    for part in model.modules():
-        config = getattr(part, "config", None)
-        if config is not None and getattr(config, "_is_quantized", False):
-            del config._is_quantized
-    return model

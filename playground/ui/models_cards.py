@@ -124,7 +124,8 @@ def _buttons(state: ModelState, card: ModelCard, own: bool) -> str:
     if own:
         able.append(("remove", "Remove"))
     buttons = "".join(
-        f'<button type="button" class="pg-button" data-act="{act}" data-key="{escape(state.id)}">{label}</button>'
+        f'<button type="button" class="pg-button" data-act="{act}" data-key="{escape(state.id)}" '
+        f'aria-label="{label}: {escape(card.name)}">{label}</button>'
         for act, label in able
     )
     return f"<footer>{buttons}</footer>"

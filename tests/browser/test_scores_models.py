@@ -54,7 +54,7 @@ def test_a_model_is_loaded_and_unloaded(app: App, page: Page) -> None:
     card = page.locator("#model-starter-clip")
     if card.get_by_role("button", name="Unload").count():
         card.get_by_role("button", name="Unload").click()
-    card.get_by_role("button", name="Load", exact=True).click()
+    card.get_by_role("button", name="Load: Starter CLIP", exact=True).click()
     expect(page.locator("#models_progress").get_by_text("Starter CLIP is ready.")).to_be_visible()
     expect(card).to_contain_text("ready")
     expect(page.locator("#models_memory")).to_contain_text("Starter CLIP")
@@ -117,7 +117,7 @@ def test_a_load_can_be_stopped(app: App, page: Page) -> None:
     card = page.locator("#model-starter-clip")
     if card.get_by_role("button", name="Unload").count():
         card.get_by_role("button", name="Unload").click()
-    card.get_by_role("button", name="Load", exact=True).click()
+    card.get_by_role("button", name="Load: Starter CLIP", exact=True).click()
     page.get_by_role("button", name="Stop Starter CLIP").click()
     expect(page.locator("#models_progress")).to_contain_text("Stopped.")
     expect(card).to_contain_text("not loaded")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from hypothesis import given
+from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
@@ -311,6 +312,7 @@ def test_a_pickled_adapter_is_refused(tmp_path):
         read_adapter(tmp_path / "x.pt")
 
 
+@settings_of(deadline=None)
 @given(st.dictionaries(st.text(min_size=1, max_size=30), st.tuples(st.integers(1, 3), st.integers(1, 3)), max_size=4))
 def test_any_header_is_described_or_refused(tmp_path_factory, shapes):
     path = tmp_path_factory.mktemp("any") / "x.safetensors"
