@@ -149,7 +149,7 @@ def _native(
 
 def _unpacked(card: ModelCard, path: Path, header: GgufHeader, device: str, dtype: torch.dtype) -> LoadedGguf:
     from playground.models.gguf_tokenizer import end_ids, fast_tokenizer
-    from playground.models.load import _built_as, _settle, building, weight_bytes
+    from playground.models.load import building, weight_bytes
 
     _check_unpackable(card, path, header)
     tokenizer = fast_tokenizer(path, header)
@@ -157,22 +157,28 @@ def _unpacked(card: ModelCard, path: Path, header: GgufHeader, device: str, dtyp
         kind = header.metadata.get("tokenizer.ggml.pre") or header.metadata.get("tokenizer.ggml.model")
         raise _only_native(card, f"its tokenizer {kind!r} is not one that transformers rebuilds from such a file")
     with building:
-        model = _read_weights(card, path, header, _built_as(gguf_bytes(path, "float32", unpacked=True), dtype))
-        _settle(model, device, dtype)
+        model = _read_weights(card, path, header, device, dtype)
     name = str(dtype).removeprefix("torch.")
     ends = end_ids(tokenizer, header)
     return LoadedGguf(card, model, tokenizer, device, name, weight_bytes(model), UNPACKED, header.context, ends)
 
 
-def _read_weights(card: ModelCard, path: Path, header: GgufHeader, dtype: torch.dtype) -> PreTrainedModel:
-    from transformers import AutoModelForCausalLM, GgufConfig
+def _read_weights(card: ModelCard, path: Path, header: GgufHeader, device: str, dtype: torch.dtype) -> PreTrainedModel:
+    from transformers import AutoConfig, GgufConfig
 
+    from playground.models.assemble import loud, quiet
+    from playground.models.load_text import causal_class
     from playground.models.loads import is_out_of_memory
 
-    make: Any = AutoModelForCausalLM.from_pretrained
     try:
-        model, info = make(
+        found = AutoConfig.from_pretrained(
+            path.parent, gguf_file=path.name, trust_remote_code=False, local_files_only=True
+        )
+        cls, config = causal_class(card.name, found)
+        model, info = quiet(cls).from_pretrained(
             path.parent,
+            config=config,
+            device_map=None if device == "cpu" else {"": device},
             gguf_file=path.name,
             quantization_config=GgufConfig(dequantize=True),
             dtype=dtype,
@@ -188,7 +194,7 @@ def _read_weights(card: ModelCard, path: Path, header: GgufHeader, dtype: torch.
     if lacking:
         raise _only_native(card, f"transformers finds {len(lacking)} weights wanting, for instance {lacking[0]}")
     _check_rope(card, header, model.config)
-    return model
+    return loud(model).eval().requires_grad_(False)
 
 
 def _check_unpackable(card: ModelCard, path: Path, header: GgufHeader) -> None:

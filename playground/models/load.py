@@ -12,7 +12,7 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from playground.catalog import ModelCard
 from playground.errors import Cancelled, ModelUnavailable, PlaygroundError
@@ -152,26 +152,6 @@ def size_on_device(
         return facts.packed
     parts = [part.bytes_as(dtype, quantization, device) for part in facts.size.components]
     return max(parts) if staged else sum(parts)
-
-
-# For what builds a model under torch's default dtype, GGUF unpacking: small ones in float32, cast afterwards, since
-# building in 16 bit changes that dtype for all threads.
-CAST_BELOW = 1_000_000_000  # float32 bytes
-
-
-def _built_as(whole: int, dtype: torch.dtype) -> torch.dtype:
-    """The dtype to build a model of `whole` float32 bytes in, before it is cast to `dtype`."""
-    import torch
-
-    return torch.float32 if whole < CAST_BELOW else dtype
-
-
-def _settle(module: Any, device: str, dtype: torch.dtype) -> Any:
-    """Casts the parameters only, as `from_pretrained` does: buffers such as rotary frequencies stay in float32."""
-    for parameter in module.parameters():
-        if parameter.is_floating_point():
-            parameter.data = parameter.data.to(device, dtype)
-    return module.to(device).eval().requires_grad_(False)
 
 
 def _source(card: ModelCard, settings: Settings, dtype: str, progress: Progress | None, cancel: CancelToken) -> Path:

@@ -73,7 +73,7 @@ def fast_tokenizer(name: str, folder: Path) -> Any:
     return tokenizer
 
 
-def causal_class(name: str, config: Any) -> tuple[type[Any], Any]:
+def causal_class(name: str, config: Any) -> tuple[Any, Any]:
     """The class that `AutoModelForCausalLM` takes for `config`, and the config that this class takes.
 
     Raises:

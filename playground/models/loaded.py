@@ -37,6 +37,11 @@ class LoadedText:
     quantized: Quantized | None = None
     devices: tuple[str, ...] = ()
 
+    @property
+    def movable(self) -> bool:
+        """Whether the weights can move between device and RAM; those that lie on several cards cannot."""
+        return len(self.devices) < 2
+
 
 @dataclass
 class LoadedImage:

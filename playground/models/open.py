@@ -34,7 +34,7 @@ def open_pool(settings: Settings, catalog: Catalog, on_event: Callable[[PoolEven
 
     def size(job: Job) -> int:
         folder = locate(job.card, settings, dtype=job.dtype, progress=job.progress, cancel=job.cancel)
-        return _bytes(job.card, folder, job.dtype, job.quantization, job.staged)
+        return _bytes(job.card, folder, job.dtype, job.quantization, job.staged, device)
 
     def loader(job: Job) -> Any:
         return load(
@@ -95,13 +95,15 @@ def weights(card: ModelCard, dtype: str) -> int | None:
     return int(card.parameters * ITEMSIZE[dtype]) if card.parameters else None
 
 
-def _bytes(card: ModelCard, folder: Path, dtype: str, quantization: str | None, staged: bool = False) -> int:
+def _bytes(
+    card: ModelCard, folder: Path, dtype: str, quantization: str | None, staged: bool = False, device: str = "cpu"
+) -> int:
     """Bytes of `card`'s weights on the device, from its headers; of the largest part where they take turns."""
     if card.format == "gguf":
         from playground.models.gguf_model import UNPACKED, gguf_bytes, gguf_runtime
 
         return gguf_bytes(folder / card.file, dtype, unpacked=gguf_runtime() == UNPACKED)
-    return size_on_device(folder / card.file, card.kind, dtype, quantization, staged=staged)
+    return size_on_device(folder / card.file, card.kind, dtype, quantization, staged=staged, device=device)
 
 
 def move(loaded: Any, device: str) -> None:

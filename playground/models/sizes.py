@@ -121,26 +121,12 @@ def is_linear(tensor: Tensor) -> bool:
 def quantized_bytes(rows: int, columns: int, quantization: str, dtype: str, device: str = "cpu") -> int:
     """Bytes of a (rows, columns) matrix that the loader packs in a model of `dtype`; formulas in `quantize`.
 
-    Told here once more because that module needs torch to tell it.
-
     Raises:
         ModelUnavailable: the quantization is not known.
     """
-    count, on_cpu = rows * columns, device == "cpu"
-    whole = int(count * itemsize(dtype))
-    if quantization == "int8":
-        return whole if on_cpu and columns % 16 else count + 2 * rows
-    if quantization == "int4" and on_cpu:
-        group = next((g for g in INT4_GROUPS if columns % g == 0), None)
-        return whole if rows % 16 or group is None else count // 2 + 4 * count // group
-    if quantization == "int4":
-        count = -(-rows // 8) * 8 * -(-columns // 1024) * 1024
-        return count // 2 + 4 * count // INT4_GROUPS[0]
-    if quantization == "fp8":
-        return count + int(itemsize(dtype)) * rows
-    if quantization == "nf4":
-        return count // 2 + -(-count // 64) + 4 * -(-count // 16384) + 1088
-    raise ModelUnavailable(f"There is no quantization {quantization!r}.", "Choose int8, int4, fp8 or nf4.")
+    from playground.models.quantize import quantized_linear_bytes  # which needs this module
+
+    return quantized_linear_bytes(rows, columns, quantization, dtype, device)
 
 
 # --- folders and files on this machine -----------------------------------------------------------------------------
