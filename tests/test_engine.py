@@ -376,7 +376,9 @@ def test_pictures_that_find_no_memory_are_made_one_by_one(engine: LocalEngine) -
 
 
 def test_a_budget_that_is_too_small_is_said_before_anything_runs(tmp_path: Path) -> None:
-    engine = LocalEngine(Settings(data_dir=tmp_path, offline=True, memory_budget=8_000_000), load_catalog())
+    engine = LocalEngine(
+        Settings(data_dir=tmp_path, offline=True, memory_budget=8_000_000, dtype="bfloat16"), load_catalog()
+    )
     try:
         failed = run(engine, STAR)[-1]
         assert isinstance(failed, Failed)
