@@ -28,51 +28,59 @@ class Leases:
 
     def acquire(self, ask: Ask) -> Entry:
         """Waits until `ask` has its lease."""
+        try:
+            with self._cond:
+                return self._wait(ask)
+        finally:
+            self._books.tell()
+
+    def _wait(self, ask: Ask) -> Entry:
+        """The wait of `acquire`; called with the lock held, and leaves the ask's load before it gives it up.
+
+        A caller that left between the two would be handed a lease that nobody returns.
+        """
         ticket: Ticket | None = None
         kind: Literal["hit", "miss"] = "hit"
         try:
-            with self._cond:
-                while True:
-                    # 1. The load that we waited for is over.
-                    if ask.leased:
-                        assert ask.entry is not None
-                        return ask.entry
-                    self._line.check(ask.cancel)
-                    if ask.entry is not None and ask.entry.error is not None:
-                        self._raise_or_retry(ask, ask.entry)
-                    entry = self._books.entries.get(ask.key)
-                    # 2. Nobody has it: lead a load.
-                    if entry is None or entry.state == "ram":
-                        if not self._line.held_back(ticket, ask.key):
-                            self._loads.start(ask, entry)
-                            kind = "miss"
-                    # 3. Somebody loads it: join, unless that load is being given up.
-                    elif entry.state == "loading":
-                        if ask.entry is not entry and not entry.cancel.cancelled:
-                            ask.entry = entry
-                            entry.asks.append(ask)
-                            kind = "miss"
-                    # 4. It is there: take it if nobody has it alone and the working memory fits.
-                    elif entry.state == "ready":
-                        free = self._free_for(ask, entry)
-                        if free and not self._line.held_back(ticket, ask.key) and self._fits(ask, entry):
-                            if entry.state != "ready" or not self._free_for(ask, entry):
-                                continue  # it changed while room was made
-                            self._books.grant(ask, entry, kind, self._clock())
-                            return entry
-                        ticket = ticket or self._line.join(ask.key, wants_room=free)
-                        ticket.wants_room = free
-                        if self._line.is_late(ticket):
-                            raise self._late(ask, entry, free)
-                    if ask.entry is not None:
-                        self._line.leave(ticket)  # the load has a ticket of its own
-                        ticket = None
-                    self._cond.wait(POLL)
+            while True:
+                # 1. The load that we waited for is over.
+                if ask.leased:
+                    assert ask.entry is not None
+                    return ask.entry
+                self._line.check(ask.cancel)
+                if ask.entry is not None and ask.entry.error is not None:
+                    self._raise_or_retry(ask, ask.entry)
+                entry = self._books.entries.get(ask.key)
+                # 2. Nobody has it: lead a load.
+                if entry is None or entry.state == "ram":
+                    if not self._line.held_back(ticket, ask.key):
+                        self._loads.start(ask, entry)
+                        kind = "miss"
+                # 3. Somebody loads it: join, unless that load is being given up.
+                elif entry.state == "loading":
+                    if ask.entry is not entry and not entry.cancel.cancelled:
+                        ask.entry = entry
+                        entry.asks.append(ask)
+                        kind = "miss"
+                # 4. It is there: take it if nobody has it alone and the working memory fits.
+                elif entry.state == "ready":
+                    free = self._free_for(ask, entry)
+                    if free and not self._line.held_back(ticket, ask.key) and self._fits(ask, entry):
+                        if entry.state != "ready" or not self._free_for(ask, entry):
+                            continue  # it changed while room was made
+                        self._books.grant(ask, entry, kind, self._clock())
+                        return entry
+                    ticket = ticket or self._line.join(ask.key, wants_room=free)
+                    ticket.wants_room = free
+                    if self._line.is_late(ticket):
+                        raise self._late(ask, entry, free)
+                if ask.entry is not None:
+                    self._line.leave(ticket)  # the load has a ticket of its own
+                    ticket = None
+                self._cond.wait(POLL)
         finally:
-            with self._cond:
-                self._line.leave(ticket)
-                self._leave(ask)
-            self._books.tell()
+            self._line.leave(ticket)
+            self._leave(ask)
 
     def _free_for(self, ask: Ask, entry: Entry) -> bool:
         return not entry.stale and not entry.exclusive and not (ask.exclusive and entry.pins)

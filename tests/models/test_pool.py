@@ -212,6 +212,34 @@ def test_a_load_that_nobody_waits_for_is_given_up_and_a_newcomer_starts_clean():
     assert pool.stats.used_bytes == 10
 
 
+def test_a_load_that_ends_while_its_caller_is_leaving_hands_out_nothing():
+    pool, _ = make(loader=FakeLoader(dict(SIZES), seconds=0.2))
+    token = CancelToken()
+
+    class Slow:
+        """The pool's lock, whose loser takes long to come back: the load ends in between, if it can."""
+
+        def __getattr__(self, name):
+            return getattr(pool._cond, name)
+
+        def __enter__(self):
+            if token.cancelled:
+                time.sleep(0.4)
+            return pool._cond.__enter__()
+
+        def __exit__(self, *error):
+            return pool._cond.__exit__(*error)
+
+    pool._leases._cond = Slow()  # type: ignore[assignment]
+    first, left = in_thread(lambda: pool.lease(A, cancel=token).__enter__())
+    time.sleep(0.05)
+    token.cancel()
+    first.join(5)
+    assert isinstance(left[0], Cancelled)
+    until(lambda: all(state.state != "loading" for state in pool.states()))
+    assert sum(state.users for state in pool.states()) == 0
+
+
 def test_a_lease_with_adapters_is_alone():
     pool, _ = make()
     with pool.lease(A, adapters=("style",)):
