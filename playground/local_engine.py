@@ -196,7 +196,7 @@ class LocalEngine:
         return found
 
     def _states(self) -> list[ModelState]:
-        from playground.models.download import is_local, unavailable
+        from playground.models.download import whereabouts
 
         known = self._pooled()
         states = []
@@ -206,7 +206,7 @@ class LocalEngine:
             if card.id in known:
                 states.append(known[card.id])
                 continue
-            reason = unavailable(card, self._settings)
+            on_disk, reason = whereabouts(card, self._settings)
             states.append(
                 ModelState(
                     id=card.id,
@@ -215,7 +215,7 @@ class LocalEngine:
                     licence=card.licence,
                     parameters=card.parameters,
                     reason=reason,
-                    on_disk=not reason and is_local(card),
+                    on_disk=on_disk,
                 )
             )
         return states

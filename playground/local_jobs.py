@@ -95,7 +95,13 @@ class Jobs:
     def named(self, request: SizeRequest | AddRequest) -> Work:
         """The same for what a user names that need not be a card."""
         name = request.model.strip()
-        return (lambda emit: self._size(name, emit)) if isinstance(request, SizeRequest) else self._adding(name)
+        if not self._settings.is_private and not (isinstance(request, SizeRequest) and name in self._catalog):
+            raise InvalidRequest(
+                "Models that are not on the list can be sized and added only where the app runs for its owner alone.",
+                "Start it locally.",
+            )
+        run = self._size if isinstance(request, SizeRequest) else self._add
+        return lambda emit: run(name, emit)
 
     # --- running a model ---
 
@@ -110,7 +116,8 @@ class Jobs:
             spoken = spoken or isinstance(event, Token)
             emit(event)
 
-        with self._lease(card, cancel, emit, self._answer_bytes(card, request)) as loaded:
+        working = self._answer_bytes(card, request, self._ready_pool(card, emit))
+        with self._lease(card, cancel, emit, working) as loaded:
             load_s = time.perf_counter() - started
             try:
                 stats = answer(loaded, request, cancel, watched)
@@ -130,7 +137,8 @@ class Jobs:
         from playground.images.run import paint
 
         started = time.perf_counter()
-        plan = plan_for(card, request, self._dtype(card.kind), self._pool().attainable(card.id))
+        pool = self._ready_pool(card, emit)
+        plan = plan_for(card, request, pool.dtype_of(card), pool.attainable(card.id))
         with self._lease(card, cancel, emit, plan.bytes, staged=plan.staged) as loaded:
             load_s = time.perf_counter() - started
             try:
@@ -183,24 +191,20 @@ class Jobs:
     def _download(self, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
         from playground.models.download import locate
 
-        locate(card, self._settings, dtype=self._dtype(card.kind), progress=_progress(card, emit), cancel=cancel)
+        dtype = self._ready_pool(card, emit).dtype_of(card)
+        locate(card, self._settings, dtype=dtype, progress=_progress(card, emit), cancel=cancel)
         emit(Done())
 
     def _size(self, name: str, emit: Emit) -> None:
         from playground import doctor
+        from playground.models import devices
 
+        device = devices.pick_device(self._settings)
         kinds: tuple[Kind, ...] = ("chat", "image", "clip")
         here: dict[str, Any] = {"budget_bytes": self._pool().stats.budget_bytes}
-        here["dtypes"] = {kind: self._dtype(kind) for kind in kinds}
+        here["dtypes"] = {kind: devices.pick_dtype(device, self._settings, kind) for kind in kinds}
         emit(Sized(doctor.model(name, self._settings, here, self._catalog)))
         emit(Done())
-
-    def _adding(self, name: str) -> Work:
-        if self._settings.profile != "local" or self._settings.share:
-            raise InvalidRequest(
-                "Models can be added only where the app runs for its owner alone.", "Start it locally."
-            )
-        return lambda emit: self._add(name, emit)
 
     def _add(self, name: str, emit: Emit) -> None:
         from playground import doctor
@@ -216,18 +220,19 @@ class Jobs:
 
     # --- memory ---
 
-    def _dtype(self, kind: Kind) -> str:
-        from playground.models import devices
+    def _ready_pool(self, card: ModelCard, emit: Emit) -> ModelPool:
+        """The pool; says what the wait is for where it has to be opened first."""
+        if self._opened() is None:
+            emit(Loading(card.id, None, "Starting torch"))
+        return self._pool()
 
-        return devices.pick_dtype(devices.pick_device(self._settings), self._settings, kind)
-
-    def _answer_bytes(self, card: ModelCard, request: ChatRequest) -> int:
+    def _answer_bytes(self, card: ModelCard, request: ChatRequest, pool: ModelPool) -> int:
         """What the request needs beside the weights: the cache of its tokens."""
         from playground.models import working
 
         characters = sum(len(message.content) for message in request.messages)
         tokens = characters // 2 + (request.max_new_tokens or 0)  # rarely more than a token for two characters
-        return working.for_answer(card, min(tokens, card.context or tokens), self._dtype(card.kind))
+        return working.for_answer(card, min(tokens, card.context or tokens), pool.dtype_of(card))
 
     def _relieve(self) -> bool:
         """Frees what nobody uses; whether that gave anything back."""
@@ -238,13 +243,12 @@ class Jobs:
         self, card: ModelCard, cancel: CancelToken, emit: Emit, working_bytes: int = 0, *, staged: bool = False
     ) -> Iterator[Any]:
         """Leases the card's model for work on this thread, with the thread count that suits its size."""
-        progress = _progress(card, emit)
-        if self._opened() is None:
-            progress(None, "Starting torch")
-        pool = self._pool()
+        pool = self._ready_pool(card, emit)
         from playground.models import devices
 
-        with pool.lease(card, working_bytes=working_bytes, staged=staged, progress=progress, cancel=cancel) as loaded:
+        with pool.lease(
+            card, working_bytes=working_bytes, staged=staged, progress=_progress(card, emit), cancel=cancel
+        ) as loaded:
             devices.use_threads(devices.intraop_threads(loaded.device, card.kind, loaded.bytes))
             yield loaded
 

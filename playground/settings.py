@@ -81,6 +81,11 @@ class Settings(BaseSettings):
     def is_offline(self) -> bool:
         return self.offline or os.environ.get("HF_HUB_OFFLINE", "").lower() in {"1", "true", "yes", "on"}
 
+    @property
+    def is_private(self) -> bool:
+        """Whether only the machine's owner uses the app, so that a request may name files of this machine."""
+        return self.profile == "local" and not self.share
+
     def credentials(self) -> tuple[str, str] | None:
         """User and password, or None where no login is asked for.
 

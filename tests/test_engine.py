@@ -33,6 +33,7 @@ from playground.protocol import (
     Image,
     ImageRequest,
     ImageStats,
+    Loading,
     LoadRequest,
     Message,
     Notice,
@@ -427,12 +428,25 @@ def test_a_folder_is_added_and_answers_like_any_model(tmp_path: Path) -> None:
     assert load_catalog(added=tmp_path / "models.toml")["my-phi"].source == str(folder)
 
 
-def test_nothing_is_added_where_strangers_visit(tmp_path: Path) -> None:
+def test_strangers_add_nothing_and_look_at_nothing_but_the_list(tmp_path: Path) -> None:
     engine = LocalEngine(Settings(data_dir=tmp_path, offline=True, profile="public"), load_catalog())
-    failed = run(engine, AddRequest(str(ASSETS / "starter" / "starter-phi")))[-1]
-    assert isinstance(failed, Failed)
-    assert "for its owner alone" in failed.error
+    folder = str(ASSETS / "starter" / "starter-phi")
+    for request in (AddRequest(folder), SizeRequest(folder), SizeRequest("owner/name")):
+        failed = run(engine, request)[-1]
+        assert isinstance(failed, Failed)
+        assert "for its owner alone" in failed.error
+    assert any(isinstance(event, Sized) for event in run(engine, SizeRequest("starter-phi")))
     engine.close()
+
+
+def test_the_first_request_says_that_torch_is_being_started(tmp_path: Path) -> None:
+    for request in (HELLO, ImageRequest("starter-sd-small", "a red circle", steps=1), DownloadRequest("starter-clip")):
+        engine = LocalEngine(Settings(data_dir=tmp_path, offline=True), load_catalog())
+        first, *_, last = run(engine, request)
+        assert isinstance(first, Loading)
+        assert first.text == "Starting torch"
+        assert isinstance(last, Done)
+        engine.close()
 
 
 def test_a_download_of_what_is_here_ends_at_once_and_loads_nothing(engine: LocalEngine) -> None:

@@ -32,7 +32,7 @@ __all__ = [
     "is_local",
     "locate",
     "plan_download",
-    "unavailable",
+    "whereabouts",
 ]
 
 HALF = ("float16", "bfloat16")
@@ -175,13 +175,15 @@ def fetch_file(
     return share((endpoint, cache_folder(), source, revision, file), work, repo.name, progress, cancel)
 
 
-def unavailable(card: ModelCard, settings: Settings) -> str:
-    """Why `card` cannot be loaded, as far as can be told without a network; "" where it can, perhaps by download."""
+def whereabouts(card: ModelCard, settings: Settings) -> tuple[bool, str]:
+    """Whether `card` is here whole, and why it cannot be loaded; "" where it can, perhaps by download.
+
+    As far as can be told without a network.
+    """
     try:
-        _here(card, settings)
+        return _here(card, settings) is not None, ""
     except ModelUnavailable as error:
-        return str(error)
-    return ""
+        return False, str(error)
 
 
 def cached_folder(card: ModelCard) -> Path | None:

@@ -110,7 +110,7 @@ class ModelPool:
         if working_bytes < 0:
             raise InvalidRequest(f"working_bytes must be 0 or more, got {working_bytes}.", "Give a number of bytes.")
         quantization = quantization or card.quantization
-        dtype = dtype or self._default_dtype(card)
+        dtype = dtype or self.dtype_of(card)
         key = Key(card.source, card.revision, card.kind, dtype, quantization, card.file, staged)
         ask = Ask(card, key, working_bytes, bool(adapters) or staged, progress, cancel or CancelToken())
         entry = self._leases.acquire(ask)
@@ -258,6 +258,10 @@ class ModelPool:
         """Whether `card_id` is loaded or on its way, on the device or in RAM."""
         with self._cond:
             return bool(self._entries_of(card_id))
+
+    def dtype_of(self, card: ModelCard) -> str:
+        """The dtype of a lease of `card` that names none."""
+        return self._default_dtype(card)
 
     def attainable(self, card_id: str) -> int:
         """Bytes that `card_id`'s weights and work can have together: all that is not leased, reserved or pinned."""

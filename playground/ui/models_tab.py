@@ -57,7 +57,7 @@ def build_models(context: AppContext, running: Running, remember: Remember, tab:
     Returns a state that changes whenever models were added or removed, for the other tabs' choices.
     """
     memory = gr.HTML(waiting("Looking at the models"), elem_id="models_memory")
-    may_add = context.settings.profile == "local" and not context.settings.share
+    may_add = context.settings.is_private
     with gr.Row(elem_id="models_add", visible=may_add, equal_height=False):
         source = gr.Textbox(
             label="Add a model",
@@ -90,8 +90,6 @@ def build_models(context: AppContext, running: Running, remember: Remember, tab:
         if action == "remove" and may_add:
             yield await _remove(key, session, count)
             return
-        if action == "stop":
-            running.stop(session, f"models-{key}")
         if key not in context.catalog or action in ("add", "") or action not in WORDS:
             yield tuple(gr.skip() for _ in range(6))
             return

@@ -21,7 +21,7 @@ from playground.models.download import (
     is_local,
     locate,
     plan_download,
-    unavailable,
+    whereabouts,
 )
 from playground.models.load import load
 from playground.models.transfer import Patience
@@ -252,11 +252,11 @@ def test_an_unreachable_hub_shows_within_seconds(hub):
 
 
 def test_what_is_known_without_a_network(hub, text_folder, tmp_path):
-    assert unavailable(card("one", text_folder), settings(offline=True)) == ""
-    assert unavailable(card("one", "owner/name"), settings()) == ""
-    assert "works offline" in unavailable(card("one", "owner/name"), settings(offline=True))
-    assert "is gated" in unavailable(card("one", "owner/name", gated=True), settings())
-    assert "is missing" in unavailable(card("one", tmp_path / "nowhere"), settings())
+    assert whereabouts(card("one", text_folder), settings(offline=True))[1] == ""
+    assert whereabouts(card("one", "owner/name"), settings())[1] == ""
+    assert "works offline" in whereabouts(card("one", "owner/name"), settings(offline=True))[1]
+    assert "is gated" in whereabouts(card("one", "owner/name", gated=True), settings())[1]
+    assert "is missing" in whereabouts(card("one", tmp_path / "nowhere"), settings())[1]
     assert hub.tokens == []
 
 
@@ -282,7 +282,7 @@ def test_a_stopped_download_ends_and_is_not_taken_for_whole(hub, text_folder):
     with pytest.raises(Cancelled):
         locate(one, settings(), endpoint=hub.url, progress=stop, cancel=token)
     assert not is_local(one)
-    assert "works offline" in unavailable(one, settings(offline=True))
+    assert "works offline" in whereabouts(one, settings(offline=True))[1]
     plan = plan_download(one, settings(), endpoint=hub.url)
     assert plan.total_bytes - plan.missing_bytes >= 10_000
     locate(one, settings(), endpoint=hub.url)
