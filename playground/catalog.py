@@ -20,6 +20,7 @@ ASSETS = Path(__file__).resolve().parent.parent / "assets"
 Kind = Literal["chat", "image", "clip"]
 Backend = Literal["local", "openai"]
 Format = Literal["folder", "single-file", "gguf", "onnx"]
+ONE_FILE = {"single-file": ".safetensors", "gguf": ".gguf"}  # formats that are one file, with its ending
 
 
 class Published(BaseModel):
@@ -82,7 +83,8 @@ class ModelCard(BaseModel):
     """One model.
 
     `source` is a folder below assets/ (`starter/starter-sd`), an absolute or `~` folder, a hub id (`microsoft/phi-4`)
-    or, for API cards, the model's name there. `revision` is a commit hash only where it is known from a source.
+    or, for API cards, the model's name there; the path of one file names its folder
+    and `file`. `revision` is a commit hash only where it is known from a source.
     `format` says how the weights lie there: "folder" is the libraries' own layout, whole; "single-file" is a Stable
     Diffusion checkpoint and "gguf" a text model, both in `file`; "onnx" is a text model of onnxruntime-genai, in the
     subfolder `file`. `quantization` ("int8", "int4", …) is what the weights are turned into while loading.
@@ -119,15 +121,25 @@ class ModelCard(BaseModel):
     summary: str = ""
     warning: str = ""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named_by_its_file(cls, given: Any) -> Any:
+        """Takes the path of one file as a source: its folder is the source then, and its ending says the format."""
+        if not isinstance(given, dict) or given.get("file") or given.get("format"):
+            return given
+        folder, _, file = str(given.get("source", "")).rpartition("/")
+        kind = next((kind for kind, ending in ONE_FILE.items() if file.endswith(ending)), None)
+        if kind is None or not folder.startswith(("/", "~")):
+            return given
+        return {**given, "source": folder, "file": file, "format": kind}
+
     @model_validator(mode="after")
     def _fits_its_kind(self) -> ModelCard:
         if self.backend == "openai" and self.kind != "chat":
             raise ValueError("backend openai serves chat cards only")
-        endings = {"single-file": ".safetensors", "gguf": ".gguf"}
-        if self.format in endings and not self.file.endswith(endings[self.format]):
-            raise ValueError(
-                f"format {self.format} needs a file that ends in {endings[self.format]}, got {self.file!r}"
-            )
+        ending = ONE_FILE.get(self.format, "")
+        if ending and not self.file.endswith(ending):
+            raise ValueError(f"format {self.format} needs a file that ends in {ending}, got {self.file!r}")
         wanted = {"single-file": "image", "gguf": "chat", "onnx": "chat"}.get(self.format, self.kind)
         if self.kind != wanted:
             raise ValueError(f"format {self.format} serves {wanted} cards only")

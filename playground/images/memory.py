@@ -37,12 +37,17 @@ class Plan:
     def peak(self) -> int:
         return self.weights + self.bytes
 
-    def in_words(self) -> str:
+    @property
+    def way(self) -> str:
         """ "one picture at a time, decoded in tiles, with the model's parts taking turns on the device"."""
         count = "one picture at a time" if self.batch == 1 else f"{self.batch} pictures at once"
         tiles = ", decoded in tiles" if self.tiled else ""
         turns = ", with the model's parts taking turns on the device" if self.staged else ""
-        return f"{count}{tiles}{turns}, {human(self.peak)} at most"
+        return f"{count}{tiles}{turns}"
+
+    def in_words(self) -> str:
+        """The way, and the bytes that it takes."""
+        return f"{self.way}, {human(self.peak)} at most"
 
 
 def plan_for(card: ModelCard, request: ImageRequest, dtype: str, room: int) -> Plan:
@@ -76,14 +81,8 @@ def plans(
     counts = sorted({batch, *(max(1, batch >> i) for i in range(1, batch.bit_length()))}, reverse=True)
     for turns in (False, True) if staged else (False,):
         for in_tiles in (False, True):
-            decode = shape.decode(width, height, 1, dtype, "tiled" if in_tiles else "plain")
             for count in counts:
-                step = shape.step(width, height, count, dtype)
-                weights, peak = sum(parts.values()), sum(parts.values()) + max(step, decode)
-                if turns:
-                    work = {"vae": decode, "unet": step, "transformer": step}
-                    weights = max(parts.values())
-                    peak = max(size + work.get(name, 0) for name, size in parts.items())
+                weights, peak = shape.peak(parts, width, height, count, dtype, tiled=in_tiles, staged=turns)
                 yield Plan(count, in_tiles, turns, peak - weights, weights)
 
 

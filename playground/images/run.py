@@ -69,7 +69,7 @@ def paint(
     check(cancel)
     canvas = None if request.kind == "text_to_image" else canvas_for(request, loaded.card)
     plan = plan or Plan(request.batch_size)
-    identical: bool | None = None
+    same: list[bool] = []  # whether each picture is as it was outside the mask
     done, short, again = 0, False, False
     with torch.inference_mode():
         while done < request.batch_size:
@@ -80,14 +80,8 @@ def paint(
                 for painted in _painted(loaded, part, canvas, seed + done, cancel, emit, plan, span):
                     check(cancel)
                     result = painted if canvas is None else canvas.finished(painted, request.feather)
-                    if canvas is not None and canvas.mask is not None:
-                        same = masks.outside_is_identical(canvas.picture, result, canvas.mask)
-                        identical = same if identical is None else identical and same
-                    work = None if canvas is None else canvas.work
-                    record = _record(loaded, request, seed + done, result.size, work)
-                    text = text_of(record)
-                    png = write_png(result, text, record)
-                    emit(Picture(done, png, seed + done, result.width, result.height, text))
+                    same.append(canvas is None or _same_outside(canvas, result))
+                    emit(_event(loaded, request, canvas, result, done, seed))
                     done += 1
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -99,10 +93,25 @@ def paint(
                     raise _no_room(loaded, request, plan)
                 relieve()
                 plan, short, again = less, False, True
-                emit(Notice(f"Memory ran out, so the rest is made {less.in_words().rpartition(',')[0]}."))
+                emit(Notice(f"Memory ran out, so the rest is made {less.way}."))
     seconds = time.perf_counter() - started
     steps = request.steps if canvas is None else int(request.steps * request.strength)
+    identical = all(same) if canvas is not None and canvas.mask is not None else None
     return ImageStats(seconds, seconds / request.batch_size, steps, seed, outside_identical=identical)
+
+
+def _same_outside(canvas: Canvas, result: Image.Image) -> bool:
+    return canvas.mask is None or masks.outside_is_identical(canvas.picture, result, canvas.mask)
+
+
+def _event(
+    loaded: LoadedImage, request: ImageRequest, canvas: Canvas | None, result: Image.Image, index: int, seed: int
+) -> Picture:
+    """A finished picture as a PNG that tells how it was made."""
+    work = None if canvas is None else canvas.work
+    record = _record(loaded, request, seed + index, result.size, work)
+    text = text_of(record)
+    return Picture(index, write_png(result, text, record), seed + index, result.width, result.height, text)
 
 
 def _no_room(loaded: LoadedImage, request: ImageRequest, plan: Plan) -> OutOfMemory:

@@ -78,11 +78,11 @@ class Watch:
             if clean is not None and self._factors is not None:
                 preview = preview_jpeg(clean, self._factors, self._size)
             self.preview_s += time.perf_counter() - started
-        span = self._span
-        before, after = span.done / span.count, (span.total - span.done - span.count) / span.count  # in runs like this
+        # A run makes several pictures at once, so that one picture is a share of its calls.
+        a_picture = total / self._span.count
+        at, whole = round(a_picture * self._span.done) + self.calls, round(a_picture * self._span.total)
         each = (time.perf_counter() - self._began) / self.calls
-        left = each * (total - self.calls + after * total)
-        self._emit(Step(round(before * total) + self.calls, round((before + 1 + after) * total), left, preview))
+        self._emit(Step(at, whole, each * (whole - at), preview))
 
 
 def check(cancel: CancelToken) -> None:

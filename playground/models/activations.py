@@ -19,6 +19,7 @@ MARGIN = 1.1  # for what the libraries of kernels keep to themselves
 DECODES = ("plain", "sliced", "tiled")
 TILE_OVERLAP = 0.25  # of a tile, as diffusers sets it
 KERNEL = 9  # elements of a 3x3 convolution
+DENOISERS = ("unet", "transformer")  # the names of the component that takes the steps
 
 
 @dataclass(frozen=True)
@@ -162,6 +163,35 @@ class ImageShape:
     def working(self, width: int, height: int, batch: int = 1, dtype: str = "bfloat16", mode: str = "sliced") -> int:
         """Bytes of the larger of the two."""
         return max(self.step(width, height, batch, dtype), self.decode(width, height, batch, dtype, mode))
+
+    def peak(
+        self,
+        parts: Mapping[str, int],
+        width: int,
+        height: int,
+        batch: int,
+        dtype: str,
+        *,
+        tiled: bool = False,
+        staged: bool = False,
+    ) -> tuple[int, int]:
+        """Bytes of the weights that are there at once, and of these with the work on `batch` pictures at its highest.
+
+        The pictures are sampled together and decoded one by one.
+
+        Args:
+            parts: bytes of each component's weights as `dtype`, by the component's name.
+            tiled: pictures are decoded in tiles.
+            staged: the components take turns on the device.
+        """
+        step = self.step(width, height, batch, dtype)
+        decode = self.decode(width, height, 1, dtype, "tiled" if tiled else "plain")
+        if dtype == "float16" and self.vae.get("force_upcast"):  # such a VAE decodes as a float32 copy
+            decode += 2 * parts.get("vae", 0)
+        if not staged:
+            return sum(parts.values()), sum(parts.values()) + max(step, decode)
+        work = {"vae": decode, **dict.fromkeys(DENOISERS, step)}
+        return max(parts.values()), max(size + work.get(name, 0) for name, size in parts.items())
 
 
 def image_shape(configs: Mapping[str, Config]) -> ImageShape | None:

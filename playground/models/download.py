@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from playground.catalog import ModelCard
 from playground.errors import ModelUnavailable
-from playground.models.checks import check_folder
+from playground.models.checks import PICKLES, check_file, check_folder
 from playground.models.flights import share
 from playground.models.hub import Hub, Plan, total_bytes
 from playground.models.hub_cache import RepoCache, cache_folder, free_bytes
@@ -219,6 +219,8 @@ def _here(card: ModelCard, settings: Settings) -> Path | None:
         raise ModelUnavailable(f"{card.name} runs over an API, so there is nothing to load.", "Choose a local model.")
     if card.folder is not None:
         if not card.folder.is_dir():
+            if card.folder.suffix in PICKLES:
+                check_file(card.folder)  # says why, and how to convert it
             raise ModelUnavailable(f"{card.name}: the folder {card.folder} is missing.", "Correct the card's source.")
         _check(card, card.folder)
         return card.folder
@@ -242,6 +244,9 @@ def _check(card: ModelCard, folder: Path, *, weights: bool = True) -> None:
         check_folder(folder, card.kind, weights=weights)
         return
     if not weights:
+        return
+    if card.format == "single-file":
+        check_file(folder / card.file)
         return
     needed = [f"{card.file}/{LAST}"] if card.format == "onnx" else [card.file]
     for name in [part for n in needed for part in gguf_parts(n)]:

@@ -18,7 +18,6 @@ SMALLEST_CONTEXT = 512  # tokens; less is no conversation
 SIDES = (512, 768, 1024, 1536, 2048)  # of square pictures, in pixels
 BATCHES = (1, 2, 4, 8)
 SMALLER = ("int8", "int4")  # quantizations that need nothing but torch
-DENOISERS = ("unet", "transformer")
 # How an image model is run, the fastest first. "staged" has one part of the model on the device at a time.
 PLANS = ("whole", "tiled", "staged")
 
@@ -217,20 +216,8 @@ def _fitting(facts: Facts, form: Form, budget: int, side: int, batch: int) -> It
 
 
 def picture_bytes(facts: Facts, form: Form, side: int, batch: int, plan: str) -> int:
-    """All bytes that `batch` square pictures take: weights that are there at once, and the work on them.
-
-    Pictures are decoded one by one in every plan, and in tiles in all but "whole".
-    """
-    shape = facts.image
-    assert shape is not None
-    step = shape.step(side, side, batch, form.dtype)
-    decode = shape.decode(side, side, batch, form.dtype, "sliced" if plan == "whole" else "tiled")
-    if form.dtype == "float16" and shape.vae.get("force_upcast"):  # such a VAE decodes as a float32 copy
-        decode += sum(part.bytes_as("float32") for part in facts.size.components if part.name == "vae")
-    if plan != "staged":
-        return facts.size.bytes_as(form.dtype, form.quantization, form.device) + max(step, decode)
-    work = {"vae": decode, **dict.fromkeys(DENOISERS, step)}
-    return max(
-        part.bytes_as(form.dtype, form.quantization, form.device) + work.get(part.name, 0)
-        for part in facts.size.components
-    )
+    """All bytes that `batch` square pictures take by one of PLANS; decoded in tiles in all but "whole"."""
+    assert facts.image is not None
+    parts = {part.name: part.bytes_as(form.dtype, form.quantization, form.device) for part in facts.size.components}
+    options = {"tiled": plan != "whole", "staged": plan == "staged"}
+    return facts.image.peak(parts, side, side, batch, form.dtype, **options)[1]

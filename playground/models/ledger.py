@@ -9,7 +9,7 @@ import gc
 import logging
 import threading
 import traceback
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any
 
 from playground.errors import OutOfMemory
@@ -110,9 +110,8 @@ class Ledger:
 
     def _victims(self, short: int, keep: Entry | None) -> list[Entry]:
         """Least recently used first, what nobody uses or has pinned. Empty where that would not do."""
-        idle = [e for e in self.idle() if e.state == "ready" and e is not keep]
         chosen: list[Entry] = []
-        for entry in sorted(idle, key=lambda e: e.last_used):
+        for entry in _oldest_first(e for e in self.idle() if e.state == "ready" and e is not keep):
             if short <= 0:
                 break
             chosen.append(entry)
@@ -130,7 +129,7 @@ class Ledger:
     def shrink(self) -> None:
         """Evicts what nobody uses for as long as the budget, lowered meanwhile, is exceeded."""
         while self.used > self.budget and not self._evicting:
-            victims = sorted((e for e in self.idle() if e.state == "ready"), key=lambda e: e.last_used)
+            victims = _oldest_first(e for e in self.idle() if e.state == "ready")
             if not victims:
                 return
             self.evict(victims[:1], keep_in_ram=True)
@@ -196,7 +195,7 @@ class Ledger:
     def resize_ram(self, ram_budget: int) -> None:
         """Changes the RAM tier's budget, and frees what it keeps beyond it."""
         self.ram_budget = ram_budget if self._mover else 0
-        kept = sorted((e for e in self.entries.values() if e.state == "ram"), key=lambda e: e.last_used)
+        kept = _oldest_first(e for e in self.entries.values() if e.state == "ram")
         while kept and self.ram_used > self.ram_budget:
             self.evict([kept.pop(0)], keep_in_ram=False)
 
@@ -206,9 +205,7 @@ class Ledger:
             return False
         leaving = {e for e, _ in plan}
         coming = sum(e.size for e, to_ram in plan if to_ram)
-        kept = sorted(
-            (e for e in self.entries.values() if e.state == "ram" and e not in leaving), key=lambda e: e.last_used
-        )
+        kept = _oldest_first(e for e in self.entries.values() if e.state == "ram" and e not in leaving)
         # Entries on their way back to the device hold their RAM until they are there.
         fixed = sum(e.ram for e in self.entries.values() if e.state == "loading")
         short = coming + entry.size + fixed + sum(e.ram for e in kept) - self.ram_budget
@@ -308,3 +305,8 @@ class Ledger:
                 self._on_event(event)
             except Exception:
                 log.exception("the listener of pool events failed on %s", event)
+
+
+def _oldest_first(entries: Iterable[Entry]) -> list[Entry]:
+    """By their last use."""
+    return sorted(entries, key=lambda e: e.last_used)

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from playground.catalog import ModelCard
 from playground.errors import Cancelled, ModelUnavailable, PlaygroundError
-from playground.models.checks import PICKLES, SINGLE_FILE, check_file
 from playground.models.devices import torch_dtype
 from playground.models.download import locate
 from playground.models.facts import facts_of_path
@@ -156,12 +155,6 @@ def size_on_device(
 
 def _source(card: ModelCard, settings: Settings, dtype: str, progress: Progress | None, cancel: CancelToken) -> Path:
     """The folder of the card's files, or the checkpoint file itself."""
-    named = card.folder
-    if named is not None and card.format == "folder" and named.suffix in {SINGLE_FILE, *PICKLES} and not named.is_dir():
-        check_file(named)
-        return named
-    if named is not None and card.format == "single-file":
-        check_file(named / card.file)
     folder = locate(card, settings, dtype=dtype, progress=progress, cancel=cancel)
     return folder / card.file if card.format == "single-file" else folder
 
