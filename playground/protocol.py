@@ -131,51 +131,41 @@ class CountRequest:
 
 
 @dataclass(frozen=True)
-class LoadRequest:
+class _OfModel:
+    """A request that needs to name no more than a model."""
+
     model: str
     owner: str = ""
 
 
-@dataclass(frozen=True)
-class UnloadRequest:
-    model: str
-    owner: str = ""
+class LoadRequest(_OfModel):
+    """Loads a model, or finds it loaded."""
+
+
+class UnloadRequest(_OfModel):
+    """Frees a model that nobody uses, and takes its pin off."""
 
 
 @dataclass(frozen=True)
-class PinRequest:
+class PinRequest(_OfModel):
     """Keeps a model on the device until it is unpinned or unloaded, loading it where needed; or lets it go again."""
 
-    model: str
     pinned: bool = True
-    owner: str = ""
 
 
-@dataclass(frozen=True)
-class DownloadRequest:
+class DownloadRequest(_OfModel):
     """Fetches a model's files and loads nothing."""
 
-    model: str
-    owner: str = ""
 
-
-@dataclass(frozen=True)
-class SizeRequest:
+class SizeRequest(_OfModel):
     """What a model takes and whether it fits, before a byte of its weights is fetched.
 
     `model` is a card's id, a folder, a file, or `owner/name` on the hub.
     """
 
-    model: str
-    owner: str = ""
 
-
-@dataclass(frozen=True)
-class AddRequest:
+class AddRequest(_OfModel):
     """Makes a card of a folder, a file, or `owner/name` on the hub, named by `model`, and puts it on the list."""
-
-    model: str
-    owner: str = ""
 
 
 Request = (

@@ -26,8 +26,8 @@ def load_text(
     """
     from transformers import AutoConfig
 
-    tokenizer = fast_tokenizer(card.name, folder)
     config = AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+    tokenizer = fast_tokenizer(card.name, folder, config)
     if quantization is not None and getattr(config, "quantization_config", None) is not None:
         raise ModelUnavailable(
             f"{card.name} is stored quantized already, so it cannot become {quantization}.",
@@ -59,15 +59,15 @@ def load_text(
     )
 
 
-def fast_tokenizer(name: str, folder: Path) -> Any:
-    """The tokenizer of `folder`; `name` is the model's, for the error.
+def fast_tokenizer(name: str, folder: Path, config: Any = None) -> Any:
+    """The tokenizer of `folder`; `name` is the model's, for the error, `config` its config where that is read already.
 
     Raises:
         ModelUnavailable: it has none that is fast.
     """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(folder, use_fast=True, trust_remote_code=False, local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder, config=config, trust_remote_code=False, local_files_only=True)
     if not tokenizer.is_fast:
         raise ModelUnavailable(f"{name} has no fast tokenizer (tokenizer.json).", "Choose a model that has one.")
     return tokenizer

@@ -6,6 +6,7 @@ Knows torch's kernels for the processor and what they require; nothing of models
 from __future__ import annotations
 
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import torch
@@ -52,7 +53,7 @@ def _largest(rows: torch.Tensor) -> torch.Tensor:
     return torch.maximum(rows.amax(1), -rows.amin(1))
 
 
-class _Packed(nn.Module):
+class _Packed(nn.Module, ABC):
     """What the packed layers share: shapes and a bias in the model's dtype."""
 
     bias: nn.Parameter | None
@@ -71,8 +72,9 @@ class _Packed(nn.Module):
             out = out + self.bias
         return out.view(*x.shape[:-1], self.out_features)
 
+    @abstractmethod
     def _multiply(self, rows: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
+        """(rows, in_features) to (rows, out_features), without the bias."""
 
     def extra_repr(self) -> str:
         return f"in_features={self.in_features}, out_features={self.out_features}, bias={self.bias is not None}"

@@ -5,6 +5,7 @@ So a load never holds the float model beside the packed one. Which quantization 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -95,7 +96,7 @@ def _method(quantization: str, device: str) -> str:
 
 def _packed(linear: Any, weight: torch.Tensor, method: str) -> Any:
     """The layer that takes `linear`'s place; `linear` itself where only its weight changes."""
-    own = {
+    own: dict[str, Callable[[torch.Tensor, nn.Parameter | None], nn.Module]] = {
         "torch int8 kernel": Int8Linear,
         "torch int4 kernel": Int4Linear,
         "float8 weights, unpacked to multiply": Fp8Linear,

@@ -69,7 +69,7 @@ def register_models(context: AppContext) -> None:
         """Keeps a model loaded until it is unloaded or unpinned; returns its row of /models."""
         if not isinstance(pinned, bool):
             raise told(InvalidRequest(f"pinned must be true or false, got {pinned!r}."))
-        await run(PinRequest(named(model), pinned, owner_of(request, "")))
+        await run(PinRequest(named(model), owner_of(request, ""), pinned))
         return await row_of(named(model))
 
     async def download_model(model: str = "starter-phi", request: gr.Request = None) -> dict:  # type: ignore[assignment]

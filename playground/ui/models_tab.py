@@ -187,7 +187,7 @@ def build_models(context: AppContext, running: Running, remember: Remember, tab:
 
 def _request_of(action: str, key: str, owner: str) -> Request:
     if action in ("pin", "unpin"):
-        return PinRequest(key, action == "pin", owner)
+        return PinRequest(key, owner, action == "pin")
     kinds: dict[str, Any] = {
         "load": LoadRequest,
         "unload": UnloadRequest,
