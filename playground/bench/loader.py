@@ -6,6 +6,7 @@ Each figure comes with what it is compared to. Times alternate between the two s
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import tempfile
 import time
@@ -20,6 +21,7 @@ from playground.settings import Settings, load_settings
 
 LEASES = 2000
 SWITCHES = 50
+LENGTHS = 300
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ def measure_loader(runs: int = 7) -> list[Compared]:
         figures += return_time(settings, catalog, runs)
         figures += sharing(settings, catalog)
         figures.append(switching(settings, catalog))
+        figures.append(prompt_lengths(settings, catalog))
     return figures
 
 
@@ -161,6 +164,24 @@ def switching(settings: Settings, catalog: Catalog) -> Compared:
         raise RuntimeError(f"{evictions} evictions in {SWITCHES} switches: the budget holds both models")
     what = f"resident memory after {SWITCHES} switches"
     return Compared(what, resident[-1] / 1e6, "MB", resident[1] / 1e6, "at most 1.05 of after the first")
+
+
+def prompt_lengths(settings: Settings, catalog: Catalog) -> Compared:
+    """Resident memory after reading prompts of many lengths in 16 bit, for which torch on a CPU keeps kernels."""
+    from contextlib import closing
+
+    from playground.chat.decode import logits_of, read_on
+    from playground.protocol import CancelToken
+
+    pool, resident = _pool(settings, catalog), []
+    with pool.lease(catalog["starter-phi"], dtype="bfloat16") as loaded:
+        for length in random.Random(0).sample(range(2, LENGTHS + 2), LENGTHS):
+            with closing(logits_of(loaded, length)) as logits:
+                read_on(logits, [1 + i % 200 for i in range(length)], CancelToken())
+            resident.append(_resident())
+    pool.close()
+    what = f"resident memory after {LENGTHS} prompt lengths"
+    return Compared(what, resident[-1] / 1e6, "MB", resident[49] / 1e6, "at most 1.05 of after 50")
 
 
 # --- pieces ----------------------------------------------------------------------------------------------------------

@@ -69,12 +69,13 @@ def _in_batches(model: Any, prompt: list[int], endings: list[list[int]], cancel:
     import torch
     from transformers import DynamicCache
 
+    from playground.chat.logits_torch import read_into
+
     device, found = model.device, []
     with torch.inference_mode():
         _go_on(cancel)
         read = DynamicCache(config=model.config)
-        ids = torch.tensor([prompt], device=device)
-        first = model(input_ids=ids, past_key_values=read, use_cache=True, logits_to_keep=1).logits  # (1, 1, V)
+        first = read_into(read, model, prompt)[:, None]  # (1, 1, V)
         for at in range(0, len(endings), BATCH):
             _go_on(cancel)
             batch = endings[at : at + BATCH]
