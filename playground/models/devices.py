@@ -168,13 +168,18 @@ def _words(path: Path) -> list[str]:
 
 
 def memory_budget(device: str, settings: Settings) -> int:
-    """Bytes that models may take on `device`: the settings' own figure, or a share of what is free now."""
+    """Bytes that models may take on `device`: the settings' own figure, or a share of what is free now.
+
+    "cuda" without a number is all cards together.
+    """
     if settings.memory_budget:
         return settings.memory_budget
     if device.startswith("cuda"):
         import torch
 
-        free, _ = torch.cuda.mem_get_info(device)
+        from playground.models.placement import cards_here
+
+        free = sum(card.free for card in cards_here(device)) or torch.cuda.mem_get_info(device)[0]
         return int(free * CUDA_SHARE)
     if device.startswith("xpu"):
         import torch

@@ -20,7 +20,7 @@ from playground.models.devices import torch_dtype
 from playground.models.download import locate
 from playground.models.facts import facts_of_path
 from playground.models.loaded import Loaded, weight_bytes
-from playground.models.placement import Placement, cards_here, place
+from playground.models.placement import Placement, place_on
 from playground.models.quantize import check_quantization
 from playground.models.records import Progress
 from playground.protocol import CancelToken
@@ -175,11 +175,10 @@ def _check_quantization(card: ModelCard, quantization: str, device: str, dtype: 
 
 def _placement(card: ModelCard, source: Path, device: str, dtype: torch.dtype, quantization: str | None) -> Placement:
     """`device` itself, but where there are several cards to choose from."""
-    cards = cards_here(device)
-    if len(cards) < 2:
+    if device != "cuda":
         return Placement(device)
     size = size_on_device(source, card.kind, str(dtype).removeprefix("torch."), quantization, device=device)
-    return place(size, cards, name=card.name, split=card.kind == "chat")
+    return place_on(device, size, name=card.name, split=card.kind == "chat")
 
 
 def _hide_progress_bars(card: ModelCard) -> None:

@@ -13,6 +13,7 @@ from playground.models import devices
 from playground.models.download import cached_folder, is_local, locate
 from playground.models.freed import give_back
 from playground.models.load import load, size_on_device
+from playground.models.placement import place_on
 from playground.models.pool import ModelPool
 from playground.models.records import Job, PoolEvent
 from playground.models.sizes import ITEMSIZE
@@ -107,7 +108,8 @@ def _bytes(
 
 
 def move(loaded: Any, device: str) -> None:
-    """Moves a loaded model's modules in place and notes where they are."""
+    """Moves a loaded model's modules in place and notes where they are: of several cards, on the emptiest."""
+    device = place_on(device, loaded.bytes, name=loaded.card.name, split=False).device
     parts = [getattr(loaded, "model", None), *getattr(loaded, "components", {}).values()]
     for part in parts:
         if part is not None and hasattr(part, "parameters"):

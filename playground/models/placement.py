@@ -68,6 +68,15 @@ def place(count: int, cards: Sequence[CardMemory], *, name: str = "The model", s
     )
 
 
+def place_on(device: str, count: int, *, name: str, split: bool) -> Placement:
+    """Where `count` bytes of weights go for a model that is asked for on `device`; itself but for "cuda" with a choice.
+
+    Raises: as `place`.
+    """
+    cards = cards_here(device)
+    return Placement(device) if len(cards) < 2 else place(count, cards, name=name, split=split)
+
+
 def cards_here(device: str) -> list[CardMemory]:
     """The cards to choose from: all where `device` is "cuda" without a number, else none, since one was named."""
     if device != "cuda":

@@ -5,7 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playground.errors import OutOfMemory
-from playground.models.placement import CardMemory, cards_here, place
+from playground.models.devices import memory_budget
+from playground.models.placement import CardMemory, cards_here, place, place_on
+from playground.settings import Settings
 
 GB = 10**9
 
@@ -53,6 +55,22 @@ def test_no_card_gets_more_than_it_has_and_no_smaller_cut_would_do(count, free, 
     assert sum(placed.shares.values()) >= count
     assert sum(sorted(room.values(), reverse=True)[: len(placed.shares) - 1]) < count
     assert list(placed.shares) == sorted(placed.shares)
+
+
+def test_two_cards_are_one_budget_and_a_model_goes_to_the_emptier_one(monkeypatch, tmp_path):
+    import torch
+
+    free = [10 * GB, 20 * GB]
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: len(free))
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda card: (free[card if isinstance(card, int) else 0], 0))
+    settings = Settings(data_dir=tmp_path)
+    assert memory_budget("cuda", settings) == 27 * GB
+    assert memory_budget("cuda:0", settings) == 9 * GB
+    assert place_on("cuda", GB, name="M", split=False).device == "cuda:1"
+    assert place_on("cuda:0", GB, name="M", split=False).device == "cuda:0"
+    assert place_on("cuda", 25 * GB, name="M", split=True).is_split
+    free.pop()
+    assert place_on("cuda", GB, name="M", split=False).device == "cuda"
 
 
 def test_a_named_card_is_no_choice():
