@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,13 +51,17 @@ CLIP: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Size:
-    """Bytes of one model: as estimated from its headers, and as they are in memory once it is loaded."""
+    """Bytes of one model: as estimated from its headers, as loaded, and by what the process grew once it had worked.
+
+    `load_s` is its first load, `turn_s` a load that had to make room by freeing the other one.
+    """
 
     model: str
     estimated: int
     weights: int
     resident: int
     load_s: float
+    turn_s: float
 
     @property
     def off(self) -> float:
@@ -66,13 +71,19 @@ class Size:
 
 @dataclass(frozen=True)
 class Painted:
-    """One 512x512 picture within a budget: how, at what peak by the plan, and at what cost."""
+    """One 512x512 picture within a budget: how, at what peak by the plan, and at what cost.
+
+    `grew` is by how much the process's own memory was larger at most than before the load, in bytes; `moves_s` the
+    seconds in which parts that take turns were brought to the device and away.
+    """
 
     budget: int
     plan: str
     peak: int
+    grew: int
     seconds: float
     step_s: float
+    moves_s: float
     steps: int
 
 
@@ -93,36 +104,88 @@ def report(as_json: bool, work: Path | None = None, budgets: tuple[float, ...] =
     for size in sizes:
         print(
             f"{size.model:20s} estimated {size.estimated / GIB:.3f} GiB   weights {size.weights / GIB:.3f} GiB "
-            f"({size.off:+.2%})   resident {size.resident / GIB:.3f} GiB   loaded in {size.load_s:.1f} s"
+            f"({size.off:+.2%})   process grew by {size.resident / GIB:.3f} GiB   first load {size.load_s:.1f} s   "
+            f"in turn {size.turn_s:.1f} s"
         )
     for picture in pictures:
         print(
-            f"512x512 within {picture.budget / GIB:.1f} GiB: {picture.plan}; {picture.seconds:.1f} s for "
-            f"{picture.steps} steps, {picture.step_s:.2f} s a step"
+            f"512x512 within {picture.budget / GIB:.1f} GiB: {picture.plan}; process grew by {picture.grew / GIB:.2f} "
+            f"GiB; {picture.seconds:.1f} s with {picture.steps} steps of {picture.step_s:.2f} s and "
+            f"{picture.moves_s:.1f} s of moves"
         )
 
 
 def taking_turns(settings: Settings, cards: Mapping[str, ModelCard]) -> list[Size]:
-    """Both models in one process under one budget that holds the larger one alone, twice in turn."""
-    import psutil
-
+    """Both models at work in one process under one budget that holds the larger one alone, three times in turn."""
     from playground.models.open import weights
 
     estimates = {name: weights(card, "bfloat16") or 0 for name, card in cards.items()}
     pool = _pool(settings, cards, int(max(estimates.values()) * 1.02))
-    process = psutil.Process()
     sizes: dict[str, Size] = {}
-    for name in [*cards, *cards]:
-        pool.trim()
-        before, began = process.memory_info().rss, time.perf_counter()
+    for turn, name in enumerate([*cards] * 3):
+        if turn < len(cards):  # alone, so that what the process grows by is this model's
+            pool.trim()
+        before, began = _resident(mapped=True), time.perf_counter()
         with pool.lease(cards[name]) as loaded:
-            took, after = time.perf_counter() - began, process.memory_info().rss
-            sizes[name] = Size(name, estimates[name], loaded.bytes, after - before, took)
+            took = time.perf_counter() - began
+            _work(loaded)
+            if turn < len(cards):
+                sizes[name] = Size(name, estimates[name], loaded.bytes, _resident(mapped=True) - before, took, took)
+            else:
+                sizes[name] = replace(sizes[name], turn_s=took)
         other = [state for state in pool.states() if name not in state.cards]
         if other:
             raise RuntimeError(f"{other[0].cards} is still there beside {name}: the budget was not kept")
     pool.close()
     return list(sizes.values())
+
+
+def _work(loaded: Any) -> None:
+    """A few tokens, or a small picture."""
+    from playground.protocol import CancelToken, ChatRequest, ImageRequest, Message
+
+    if loaded.card.kind == "chat":
+        from playground.chat.generate import answer
+        from playground.chat.request import checked_chat
+
+        chat = ChatRequest(loaded.card.id, (Message("user", "Hello"),), max_new_tokens=3, temperature=0, seed=0)
+        answer(loaded, checked_chat(chat, loaded.card), CancelToken(), lambda event: None)
+        return
+    from playground.images.request import checked_image
+    from playground.images.run import paint
+
+    image = ImageRequest(loaded.card.id, "a lighthouse", width=256, height=256, steps=2, seed=1, preview_every=0)
+    paint(loaded, checked_image(image, loaded.card), CancelToken(), lambda event: None)
+
+
+def _resident(*, mapped: bool) -> int:
+    """Bytes of the process in memory; without `mapped` only what is its own, not the pages of files, which the system
+    can take back at any time.
+    """
+    import psutil
+
+    memory = psutil.Process().memory_info()
+    return int(memory.rss - (0 if mapped else getattr(memory, "shared", 0)))
+
+
+class _Highest(threading.Thread):
+    """Looks at the size of the process fifty times a second, until the block ends; `bytes` is the most it saw."""
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.bytes, self._over = _resident(mapped=False), threading.Event()
+
+    def run(self) -> None:
+        while not self._over.wait(0.02):
+            self.bytes = max(self.bytes, _resident(mapped=False))
+
+    def __enter__(self) -> _Highest:
+        self.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._over.set()
+        self.join()
 
 
 def picture_within(settings: Settings, card: ModelCard, budget: int, steps: int = 2) -> Painted:
@@ -142,13 +205,15 @@ def picture_within(settings: Settings, card: ModelCard, budget: int, steps: int 
         if isinstance(event, Step):
             times.append(time.perf_counter())
 
-    began = time.perf_counter()
-    with pool.lease(card, working_bytes=plan.bytes, staged=plan.staged) as loaded:
+    before, began = _resident(mapped=False), time.perf_counter()
+    with _Highest() as highest, pool.lease(card, working_bytes=plan.bytes, staged=plan.staged) as loaded:
         paint(loaded, request, CancelToken(), note, plan)
+        moves = loaded.stages.seconds if plan.staged else 0.0
     seconds = time.perf_counter() - began
     pool.close()
     step = (times[-1] - times[0]) / max(1, len(times) - 1)
-    return Painted(budget, plan.in_words(), plan.peak, seconds, step, steps)
+    grew = highest.bytes - before
+    return Painted(budget, plan.in_words(), plan.peak, grew, seconds, step, moves, steps)
 
 
 def _pool(settings: Settings, cards: Mapping[str, ModelCard], budget: int) -> ModelPool:

@@ -17,6 +17,8 @@ import torch
 from accelerate.hooks import ModelHook, add_hook_to_module
 from torch import nn
 
+from playground.models.freed import give_back
+
 if TYPE_CHECKING:
     from playground.catalog import ModelCard
     from playground.models.loaded import LoadedImage
@@ -64,6 +66,7 @@ class Stages:
             part = self._parts[self.present]
             empty(part) if self._reload is not None else part.to("cpu")
             self.present = ""
+            give_back(self._device)  # or what this part left free would stand beside the next one
 
 
 def empty(part: nn.Module) -> None:
@@ -92,6 +95,7 @@ def load_staged(
         sizes.append(weight_bytes(part))
         if in_files:
             empty(part)
+            give_back(device)
 
     def reload(name: str) -> nn.Module:
         with building:
