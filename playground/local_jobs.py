@@ -100,8 +100,9 @@ class Jobs:
                 "Models that are not on the list can be sized and added only where the app runs for its owner alone.",
                 "Start it locally.",
             )
-        run = self._size if isinstance(request, SizeRequest) else self._add
-        return lambda emit: run(name, emit)
+        if isinstance(request, SizeRequest):
+            return lambda emit: self._size(name, emit)
+        return lambda emit: self._add(name, request.quantization, emit)
 
     # --- running a model ---
 
@@ -206,14 +207,23 @@ class Jobs:
         emit(Sized(doctor.model(name, self._settings, here, self._catalog)))
         emit(Done())
 
-    def _add(self, name: str, emit: Emit) -> None:
+    def _add(self, name: str, quantization: str, emit: Emit) -> None:
         from playground import doctor
-        from playground.models.adopt import card_of
+        from playground.models import devices
+        from playground.models.adopt import card_of, quantized_card
 
         known, facts, _ = doctor.find(name, self._settings, self._catalog)
-        if known is not None or facts is None:
-            raise InvalidRequest(f"{name} is on the list already.", "Load it from there.")
-        card = card_of(name, facts, self._catalog)
+        card = known
+        if card is None:
+            assert facts is not None, "what is no card was found by its headers"
+            card = card_of(name, facts, self._catalog)
+        if quantization:
+            device = devices.pick_device(self._settings)
+            card = quantized_card(card, quantization, device, self._catalog)
+        if any(
+            (c.source, c.file, c.quantization) == (card.source, card.file, card.quantization) for c in self._catalog
+        ):
+            raise InvalidRequest(f"{card.name} is on the list already.", "Load it from there.")
         self._catalog.add(card)
         emit(Added(card.id))
         emit(Done())

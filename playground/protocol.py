@@ -164,8 +164,14 @@ class SizeRequest(_OfModel):
     """
 
 
+@dataclass(frozen=True)
 class AddRequest(_OfModel):
-    """Makes a card of a folder, a file, or `owner/name` on the hub, named by `model`, and puts it on the list."""
+    """Makes a card of a folder, a file, or `owner/name` on the hub, named by `model`, and puts it on the list.
+
+    With `quantization` ("int8", "int4", …) its weights are turned into that while loading; `model` may be a card then.
+    """
+
+    quantization: str = ""
 
 
 Request = (

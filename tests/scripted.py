@@ -100,7 +100,7 @@ class ScriptedEngine:
             self._loaded.pop(request.model, None)
             self._pinned.discard(request.model)
         elif isinstance(request, AddRequest):
-            self._catalog.add(added_card(request.model))
+            self._catalog.add(added_card(request))
         elif isinstance(request, PinRequest) and not request.pinned:
             self._pinned.discard(request.model)
         elif not isinstance(request, SizeRequest):
@@ -148,23 +148,41 @@ def default_play(request: Request) -> Script:
     if isinstance(request, SizeRequest):
         return [(0.05, Sized(report_of(request.model))), (0.0, Done())]
     if isinstance(request, AddRequest):
-        return [(0.05, Added(added_card(request.model).id)), (0.0, Done())]
+        return [(0.05, Added(added_card(request).id)), (0.0, Done())]
     if isinstance(request, LoadRequest):
         return [(0.05, Loading(request.model, i / 4)) for i in range(1, 5)] + [(0.0, Done())]
     return [(0.0, Done())]
 
 
-def added_card(name: str) -> ModelCard:
-    """The card of something on the hub."""
-    label = name.rpartition("/")[2]
-    return ModelCard(id=label.lower(), name=label, kind="chat", source=name, licence="see its source")
+def added_card(request: AddRequest) -> ModelCard:
+    """The card of something on the hub, or of a form of it."""
+    label = "-".join(part for part in (request.model.rpartition("/")[2], request.quantization) if part)
+    return ModelCard(
+        id=label.lower(), name=label, kind="chat", source=request.model, licence="see its source",
+        quantization=request.quantization or None,
+    )  # fmt: skip
 
 
 def report_of(name: str) -> dict:
     """Sizes of a model of a thousand tokens, in the form of the doctor."""
     forms = [
-        {"form": "bfloat16", "weights": 800 * MIB, "fits": True, "kv_per_token": 2048, "context": 1000},
-        {"form": "float32", "weights": 1600 * MIB, "fits": False, "kv_per_token": 4096},
+        {
+            "form": "bfloat16",
+            "dtype": "bfloat16",
+            "weights": 800 * MIB,
+            "fits": True,
+            "kv_per_token": 2048,
+            "context": 1000,
+        },
+        {"form": "float32", "dtype": "float32", "weights": 1600 * MIB, "fits": False, "kv_per_token": 4096},
+        {
+            "form": "int8",
+            "dtype": "bfloat16",
+            "weights": 410 * MIB,
+            "fits": True,
+            "kv_per_token": 2048,
+            "context": 1000,
+        },
     ]
     parts = [{"name": "model", "parameters": 4 * 10**8, "stored_bytes": 800 * MIB, "stored_dtypes": {"bfloat16": 1},
               "bytes": 800 * MIB}]  # fmt: skip

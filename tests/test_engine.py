@@ -428,6 +428,32 @@ def test_a_folder_is_added_and_answers_like_any_model(tmp_path: Path) -> None:
     assert load_catalog(added=tmp_path / "models.toml")["my-phi"].source == str(folder)
 
 
+def test_a_quantized_form_is_a_model_beside_its_original(tmp_path: Path) -> None:
+    catalog = load_catalog(added=tmp_path / "models.toml")
+    engine = LocalEngine(Settings(data_dir=tmp_path, offline=True, device="cpu"), catalog)
+    try:
+        (added,) = [e for e in run(engine, AddRequest("starter-phi", quantization="int8")) if isinstance(e, Added)]
+        assert added.model == "starter-phi-int8"
+        assert (catalog[added.model].name, catalog[added.model].published) == ("Starter Phi, int8", ())
+        for name in ("starter-phi", added.model):
+            assert isinstance(run(engine, replace(HELLO, model=name))[-1], Done)
+        whole, packed = (s for s in asyncio.run(engine.models()) if s.id in ("starter-phi", added.model))
+        assert (packed.quantization, packed.bytes < whole.bytes) == ("int8", True)
+        for request, why in (
+            (AddRequest("starter-phi", quantization="int8"), "on the list already"),
+            (AddRequest("starter-phi"), "on the list already"),
+            (AddRequest("starter-phi", quantization="int3"), "Choose int8 or int4"),
+            (AddRequest("starter-clip", quantization="int8"), "is not quantized"),
+            (AddRequest("o4-mini", quantization="int8"), "runs over an API"),
+        ):
+            failed = run(engine, request)[-1]
+            assert isinstance(failed, Failed)
+            assert why in f"{failed.error} {failed.hint}"
+    finally:
+        engine.close()
+    assert load_catalog(added=tmp_path / "models.toml")["starter-phi-int8"].quantization == "int8"
+
+
 def test_strangers_add_nothing_and_look_at_nothing_but_the_list(tmp_path: Path) -> None:
     engine = LocalEngine(Settings(data_dir=tmp_path, offline=True, profile="public"), load_catalog())
     folder = str(ASSETS / "starter" / "starter-phi")

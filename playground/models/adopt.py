@@ -11,6 +11,7 @@ from playground.catalog import ModelCard
 from playground.errors import ModelUnavailable
 from playground.models.facts import Facts
 from playground.models.fits import native_side
+from playground.models.quantize import check_form
 
 # Licences are on the model's page or in its folder, in no form that could be read reliably.
 LICENCE = "see its source"
@@ -58,6 +59,20 @@ def card_of(name: str, facts: Facts, taken: Container[str] = ()) -> ModelCard:
         summary="Added here.",
         **fields,
     )
+
+
+def quantized_card(card: ModelCard, quantization: str, device: str, taken: Container[str] = ()) -> ModelCard:
+    """A card of `card`'s model whose weights are turned into `quantization` while loading, with an id of its own.
+
+    Raises:
+        ModelUnavailable: this model, or this device, has no such form.
+    """
+    check_form(card, quantization, device)
+    # What was measured or published of the model is not true of this form of it.
+    fields = card.model_dump(exclude={"published", "builds", "memory"})
+    name = f"{card.name}, {quantization}"
+    fields |= {"id": _free_id(f"{card.id}-{quantization}", taken), "name": name, "quantization": quantization}
+    return ModelCard(**fields)
 
 
 def _where(name: str) -> tuple[str, str]:

@@ -66,7 +66,7 @@ def load(
     """
     kind_dtype, cancel = torch_dtype(dtype), cancel or CancelToken()
     if quantization is not None:
-        _check_quantization(card, quantization, device, dtype)
+        check_quantization(card, quantization, device, dtype)
         if staged:
             raise ModelUnavailable(
                 f"The parts of {card.name} cannot take turns as {quantization}: each turn would pack them again.",
@@ -157,20 +157,6 @@ def _source(card: ModelCard, settings: Settings, dtype: str, progress: Progress 
     """The folder of the card's files, or the checkpoint file itself."""
     folder = locate(card, settings, dtype=dtype, progress=progress, cancel=cancel)
     return folder / card.file if card.format == "single-file" else folder
-
-
-def _check_quantization(card: ModelCard, quantization: str, device: str, dtype: str) -> None:
-    if card.format in ("gguf", "onnx"):
-        raise ModelUnavailable(
-            f"{card.name} is quantized as its file is, so it cannot become {quantization}.",
-            "Leave the quantization away, or choose another file of the model.",
-        )
-    if card.kind == "clip":
-        raise ModelUnavailable(
-            f"{card.name} measures pictures and is not quantized, so it cannot become {quantization}.",
-            "Leave the quantization away.",
-        )
-    check_quantization(card.name, quantization, device, dtype)
 
 
 def _placement(card: ModelCard, source: Path, device: str, dtype: torch.dtype, quantization: str | None) -> Placement:

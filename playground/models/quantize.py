@@ -30,9 +30,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from playground.errors import ModelUnavailable
 from playground.models.sizes import itemsize
+
+if TYPE_CHECKING:
+    from playground.catalog import ModelCard
 
 QUANTIZATIONS = ("int8", "int4", "fp8", "nf4")
 QUANTIZED_COMPONENTS = ("unet", "transformer", "transformer_2", "prior", "decoder")
@@ -78,22 +82,46 @@ def quantizations(device: str) -> tuple[str, ...]:
     return tuple(name for name in QUANTIZATIONS if works[name])
 
 
-def check_quantization(name: str, quantization: str, device: str, dtype: str) -> None:
-    """Passes a quantization that works on `device`; `name` is the model's, for the error.
+def check_form(card: ModelCard, quantization: str, device: str) -> None:
+    """Passes a quantization that this kind of model has, and that works on `device`.
 
     Raises:
-        ModelUnavailable: it does not; names what does.
+        ModelUnavailable: says why not, and what does.
     """
+    if card.format in ("gguf", "onnx"):
+        raise ModelUnavailable(
+            f"{card.name} is quantized as its file is, so it cannot become {quantization}.",
+            "Leave the quantization away, or choose another file of the model.",
+        )
+    if card.kind == "clip":
+        raise ModelUnavailable(
+            f"{card.name} measures pictures and is not quantized, so it cannot become {quantization}.",
+            "Leave the quantization away.",
+        )
+    if card.backend != "local":
+        raise ModelUnavailable(
+            f"{card.name} runs over an API, so it cannot become {quantization}.", "Choose a local model."
+        )
+    _check_device(card.name, quantization, device)
+
+
+def check_quantization(card: ModelCard, quantization: str, device: str, dtype: str) -> None:
+    """The same, for a model that computes in `dtype`."""
+    check_form(card, quantization, device)
+    if quantization == "int4" and device != "cpu" and dtype != "bfloat16":
+        raise ModelUnavailable(
+            f"{card.name} cannot be loaded as int4 in {dtype}: the kernel computes in bfloat16.",
+            "Choose --dtype bfloat16.",
+        )
+
+
+def _check_device(name: str, quantization: str, device: str) -> None:
     here = quantizations(device)
     if quantization not in here:
         missing = "" if quantization not in QUANTIZATIONS or device == "cpu" else _missing(quantization, device)
         instead = f"Choose {' or '.join(here)}, or leave it away." if here else "Leave the quantization away."
         raise ModelUnavailable(
             f"{name} cannot be loaded as {quantization} on {device}: {missing or 'that does not work here'}.", instead
-        )
-    if quantization == "int4" and device != "cpu" and dtype != "bfloat16":
-        raise ModelUnavailable(
-            f"{name} cannot be loaded as int4 in {dtype}: the kernel computes in bfloat16.", "Choose --dtype bfloat16."
         )
 
 

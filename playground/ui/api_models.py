@@ -85,9 +85,19 @@ def register_models(context: AppContext) -> None:
         events = await run(SizeRequest(named(model), owner_of(request, "")))
         return next(event.report for event in events if isinstance(event, Sized))
 
-    async def add_model(model: str = "", request: gr.Request = None) -> dict:  # type: ignore[assignment]
-        """Puts a folder, a file, or owner/name on the hub on the list of models; returns its row of /models."""
-        events = await run(AddRequest(named(model), owner_of(request, "")))
+    async def add_model(
+        model: str = "",
+        quantization: str = "",
+        request: gr.Request = None,  # type: ignore[assignment]
+    ) -> dict:
+        """Puts a folder, a file, or owner/name on the hub on the list of models; returns its row of /models.
+
+        With `quantization` ("int8", "int4") a form of it that is packed to that while loading; `model` may be a card's
+        id then.
+        """
+        if not isinstance(quantization, str):
+            raise told(InvalidRequest(f"quantization must be a name, got {quantization!r}.", "Write int8 or int4."))
+        events = await run(AddRequest(named(model), owner_of(request, ""), quantization))
         return await row_of(next(event.model for event in events if isinstance(event, Added)))
 
     for function in (load_model, unload_model, pin_model, download_model, size_model, add_model):

@@ -11,8 +11,12 @@ from playground.ui.words import count, size
 Row = Mapping[str, Any]
 
 
-def size_html(report: Row) -> str:
-    """The report of `python -m playground.doctor MODEL`, for people. Facts that are not known are left out."""
+def size_html(report: Row, *, can_add: bool = False) -> str:
+    """The report of `python -m playground.doctor MODEL`, for people. Facts that are not known are left out.
+
+    `can_add`: quantized forms come with a button that puts them on the list (data-act "form", data-key the
+    quantization and the model's name with a colon between them).
+    """
     facts = []
     if report.get("parameters"):
         facts.append(f"{count(report['parameters'])} parameters")
@@ -21,7 +25,7 @@ def size_html(report: Row) -> str:
     if report.get("download_bytes"):
         facts.append(f"{size(report['download_bytes'])} to download")
     facts.append(f"budget {size(report['budget_bytes'])}")
-    blocks = [_forms(report), _parts(report), _working(report), _builds(report)]
+    blocks = [_forms(report, can_add), _parts(report), _working(report), _builds(report)]
     notes = "".join(f'<p class="pg-note">{escape(text)}</p>' for text in report.get("notes", ()))
     return (
         f'<section class="pg-size" aria-label="What {escape(report["id"])} takes"><header><b>{escape(report["id"])}</b>'
@@ -35,14 +39,32 @@ def _table(caption: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     if not rows:
         return ""
     titles = "".join(f'<th scope="col">{escape(title)}</th>' for title in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
     return (
         f'<h3>{escape(caption)}</h3><div class="pg-size-scroll" tabindex="0"><table class="pg-size-table">'
         f"<thead><tr>{titles}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 
 
-def _forms(report: Row) -> str:
+class _Button(str):
+    """A cell that is HTML already."""
+
+
+def _cell(cell: str) -> str:
+    return f"<td>{cell if isinstance(cell, _Button) else escape(cell)}</td>"
+
+
+def _add_button(report: Row, form: Row) -> str:
+    if form["form"] in (form["dtype"], "as stored"):
+        return ""
+    key, label = f"{form['form']}:{report['id']}", f"Add {report['id']} in {form['form']} to the list"
+    return _Button(
+        f'<button type="button" class="pg-button" data-act="form" data-key="{escape(key)}" '
+        f'aria-label="{escape(label)}">Add to the list</button>'
+    )
+
+
+def _forms(report: Row, can_add: bool) -> str:
     rows = []
     for form in report.get("forms", ()):
         reach = "does not fit"
@@ -57,9 +79,11 @@ def _forms(report: Row) -> str:
         cache = size(form["kv_per_token"]) if form.get("kv_per_token") else ""
         full = size(form["kv_full"]) if form.get("kv_full") else ""
         rows.append([form["form"], size(form["weights"]), cache, full, reach])
-    head = ["Held as", "Weights", "Cache a token", "Cache at full context", "Fits here"]
-    if rows and not any(row[2] for row in rows):
-        head, rows = [head[0], head[1], head[4]], [[row[0], row[1], row[4]] for row in rows]
+        if can_add:
+            rows[-1].append(_add_button(report, form))
+    head = ["Held as", "Weights", "Cache a token", "Cache at full context", "Fits here", *([""] if can_add else [])]
+    shown = [i for i in range(len(head)) if i == 5 or any(row[i] for row in rows)]
+    head, rows = [head[i] for i in shown], [[row[i] for i in shown] for row in rows]
     return _table("What fits", head, rows)
 
 

@@ -124,7 +124,7 @@ def build_models(context: AppContext, running: Running, remember: Remember, tab:
                         elif isinstance(item, Queued):
                             line = queued(item)
                         elif isinstance(item, Sized):
-                            found = size_html(item.report)
+                            found = size_html(item.report, can_add=may_add)
                         elif isinstance(item, Added):
                             last = note(f"{context.catalog[item.model].name} is on the list, as {item.model}.")
                         elif isinstance(item, Failed):
@@ -165,12 +165,22 @@ def build_models(context: AppContext, running: Running, remember: Remember, tab:
         if len(context.catalog) > before:
             yield gr.skip(), gr.skip(), *await refresh(), "", count + 1
 
-    def press(request: gr.Request, event: gr.EventData) -> tuple[Any, Any]:
-        """Buttons in the progress lines and in the sizes."""
+    def press(request: gr.Request, event: gr.EventData) -> None:
+        """The button in a progress line."""
+        running.stop(str(request.session_hash), f"models-{event._data.get('key', '')}")
+
+    async def press_in_sizes(count: int, state: Any, request: gr.Request, event: gr.EventData) -> AsyncIterator[Any]:
+        """Closes them, or adds a form of the model."""
         action, key = str(event._data.get("act", "")), str(event._data.get("key", ""))
-        if action == "stop":
-            running.stop(str(request.session_hash), f"models-{key}")
-        return gr.skip(), "" if action == "close" else gr.skip()
+        if action == "close":
+            yield gr.skip(), "", *(gr.skip() for _ in range(4))
+            return
+        before = len(context.catalog)
+        form, _, name = key.partition(":")
+        wanted = AddRequest(name, owner_of(request, owner_in(state)), form)
+        async for update in _follow(wanted, "add", key, f"{name} in {form}", str(request.session_hash)):
+            yield *update, gr.skip()
+        yield gr.skip(), gr.skip(), *await refresh(), count + (len(context.catalog) > before)
 
     lists = [memory, cards, away]
     opened = tab.select(refresh, None, lists, **QUICK)
@@ -179,7 +189,8 @@ def build_models(context: AppContext, running: Running, remember: Remember, tab:
     timer.tick(refresh, None, lists, trigger_mode="once", **QUICK)
     shown = [progress, detail, *lists]
     gr.on([cards.click, away.click], act, [changed, remember.state], [*shown, changed], trigger_mode="multiple", **LONG)
-    gr.on([progress.click, detail.click], press, None, [progress, detail], **QUICK)
+    progress.click(press, None, None, **QUICK)
+    detail.click(press_in_sizes, [changed, remember.state], [*shown, changed], **LONG)
     gr.on([look.click, source.submit], look_at, [source, remember.state], shown, trigger_mode="multiple", **LONG)
     add.click(look_and_add, [source, changed, remember.state], [*shown, source, changed], **LONG)
     return changed

@@ -90,6 +90,21 @@ def test_sizes_are_shown_for_a_card_and_can_be_closed(page: Page) -> None:
     expect(sizes).to_have_count(0)
 
 
+def test_a_quantized_form_is_added_from_the_sizes(app: App, page: Page) -> None:
+    open_tab(page, "Models")
+    page.locator("#model-starter-phi").get_by_role("button", name="What it takes").click()
+    sizes = page.get_by_label("What starter-phi takes")
+    expect(sizes.get_by_role("button", name="to the list")).to_have_count(1)
+    sizes.get_by_role("button", name="Add starter-phi in int8 to the list").click()
+    expect(page.locator("#models_progress")).to_contain_text("starter-phi-int8 is on the list, as starter-phi-int8.")
+    card = page.locator("#model-starter-phi-int8")
+    expect(card).to_have_count(1)
+    if not card.is_visible():
+        page.locator("#models_away summary").click()
+    card.get_by_role("button", name="Remove").click()
+    expect(card).to_have_count(0)
+
+
 def test_a_model_is_sized_first_then_added_offered_and_removed(app: App, page: Page) -> None:
     open_tab(page, "Models")
     page.get_by_label("Add a model").fill("somebody/Tiny-Chat")

@@ -327,7 +327,7 @@ def test_a_card_has_what_it_can_and_what_is_installed(monkeypatch, capability, i
     assert quantizations("cuda:0") == want
     for name in set(quantize.QUANTIZATIONS) - set(want):
         with pytest.raises(ModelUnavailable, match=f"M cannot be loaded as {name} on cuda:0: it needs") as caught:
-            quantize.check_quantization("M", name, "cuda:0", "bfloat16")
+            quantize.check_quantization(card("m", "x/m"), name, "cuda:0", "bfloat16")
         assert all(other in caught.value.hint for other in want)
 
 
