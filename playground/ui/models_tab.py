@@ -65,6 +65,7 @@ def build_models(context: AppContext, running: Running, remember: Remember, tab:
             info="It is sized first; nothing is fetched before you say so.",
             elem_id="models_source",
             scale=6,
+            min_width=320,
         )
         look = gr.Button("See what it takes", elem_id="models_look", scale=1, min_width=160)
         add = gr.Button("Add", variant="primary", elem_id="models_add_run", scale=1, min_width=90)
