@@ -29,14 +29,6 @@ STARTERS = ["starter-phi", "starter-mistral"]
 BITS = {"int8": Int8Linear, "int4": Int4Linear}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def options(tmp_path_factory) -> Settings:
     return Settings(device="cpu", offline=True, data_dir=tmp_path_factory.mktemp("data"))

@@ -19,14 +19,6 @@ from tests.models.builders import card, save_image, save_image_xl
 from tests.models.ldm import checkpoint, save_checkpoint
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture
 def settings(tmp_path) -> Settings:
     return Settings(device="cpu", offline=True, data_dir=tmp_path / "data")
