@@ -65,15 +65,18 @@ def evaluate(name: str, folder: Path, share: float = 1.0, steps: int = 20, guida
 
         evaluate_text(name, folder, max(2, round(200 * share)))
         return
+    from playground.models.devices import cpu_has_bfloat16
     from playground.starter.cards import write_card
-    from playground.starter.evaluate import Settings
     from playground.starter.evaluate import evaluate as evaluate_image
     from playground.starter.figures import Figure
+    from playground.starter.probes import Settings
 
     def show(figure: Figure) -> None:
         print(f"{figure.what}: {figure.value:.1f} {figure.unit} (n = {figure.n})", flush=True)
 
-    evaluate_image(name, folder, Settings(steps=steps, guidance_scale=guidance), share, show)
+    # As the app paints: in 16 bit where the processor multiplies in it.
+    dtype = "bfloat16" if cpu_has_bfloat16() else "float32"
+    evaluate_image(name, folder, Settings(steps=steps, guidance_scale=guidance, dtype=dtype), share, show)
     write_card(name, folder)
 
 

@@ -78,9 +78,9 @@ def write_report(assets: Path, seconds: float | None = None) -> list[Figure]:
     lines = [
         "# Quality of the starter models",
         "",
-        "Held-out items only. Pictures: 20 steps of DPM++ 2M at guidance 4, read back by `playground/scores/"
-        "scene_reader.py`. Text: greedy. Made again by `python -m playground.starter report`"
-        + (f", which took {seconds / 60:.0f} minutes." if seconds else "."),
+        "Held-out items only. Pictures: 20 steps of DPM++ 2M at guidance 4, in 16 bit where the processor multiplies "
+        "in it, read back by `playground/scores/scene_reader.py`. Text: greedy. Made again by "
+        "`python -m playground.starter report`" + (f", which took {seconds / 60:.0f} minutes." if seconds else "."),
         "",
         f"{len(asked) - len(missed)} of {len(asked)} bars are reached.",
         "",

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from playground.starter.captions import plain_caption
-from playground.starter.evaluate import PROBES, all_hold, judge, scenes_of
 from playground.starter.figures import Figure, average, share, table
+from playground.starter.probes import PROBES, all_hold, judge, scenes_of
 from playground.starter.quality import read_quality
 from playground.starter.render import render
 from playground.starter.report import MODELS, sparkline, write_report

@@ -10,8 +10,8 @@ import torch
 from playground.scores.scene_reader import read_scene
 from playground.starter.captions import plain_caption
 from playground.starter.clip import load_clip, normalised
-from playground.starter.evaluate import Settings, all_hold, judge, load_pipeline, paint
 from playground.starter.export import folder_bytes
+from playground.starter.probes import Settings, all_hold, judge, load_pipeline, paint
 from playground.starter.recipes import ASSETS, TEACHER
 from playground.starter.render import render
 from playground.starter.scenes import PLAIN_WORLD, held_out_scene_at, place_single, scene_at
