@@ -22,7 +22,7 @@ class TorchLogits:
         self._model = model
         self._cached = 0
         self._cache = DynamicCache(config=model.config)
-        self._switch = _rope_switch(model.config)
+        self._switch = rope_switch(model.config)
         self.whole = bool(self._switch)
 
     def held(self, length: int) -> int:
@@ -69,7 +69,7 @@ def _padding(cache: DynamicCache, model: PreTrainedModel, held: int, count: int)
     end = held + count + -count % step
     config = model.config.get_text_config()
     # Rotary embeddings of some kinds turn all keys by the length that was read.
-    edges = (_rope_switch(config), getattr(config, "max_position_embeddings", None) or 0)
+    edges = (rope_switch(config), getattr(config, "max_position_embeddings", None) or 0)
     if any(edge and held + count <= edge < end for edge in edges):
         return 0
     for layer in cache.layers:
@@ -79,7 +79,7 @@ def _padding(cache: DynamicCache, model: PreTrainedModel, held: int, count: int)
     return -count % step
 
 
-def _rope_switch(config: Any) -> int:
+def rope_switch(config: Any) -> int:
     """The length past which longrope uses its long factors; 0 for models without it."""
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type") != "longrope":
