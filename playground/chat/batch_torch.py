@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import torch
 import torch.nn.functional as F
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
 
 from playground.chat.logits_torch import rope_switch
 
@@ -28,13 +27,11 @@ class Row:
         self.length = length
 
 
-def can_batch(model: PreTrainedModel) -> bool:
-    """Whether the model keeps plain keys and values, which can be padded, joined and cut."""
-    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
-
-
 class BatchLogits:
-    """The key-value caches of several sequences as one, and the step that they take together."""
+    """The key-value caches of several sequences as one, and the step that they take together.
+
+    The model has to keep plain keys and values (`logits_torch.can_rewind`), which can be padded, joined and cut.
+    """
 
     def __init__(self, model: PreTrainedModel) -> None:
         self._model = model
@@ -109,7 +106,7 @@ class BatchLogits:
 
 
 def _layers(cache: DynamicCache) -> list[Any]:
-    """The cache's layers, all of them DynamicLayer (`can_batch`)."""
+    """The cache's layers, which are plain (`can_rewind`)."""
     return list(cache.layers)
 
 

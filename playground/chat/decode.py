@@ -6,7 +6,7 @@ with a streamer, can be left after any token, and draws from the request's own g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from playground.chat.sampling import Sampler
@@ -77,8 +77,10 @@ def read_on(source: Logits, ids: list[int], cancel: CancelToken) -> torch.Tensor
             return logits
 
 
-def logits_of(loaded: AnyText, tokens: int) -> Logits:
-    """A fresh sequence of `loaded`'s model with room for `tokens`, prompt and answer together.
+def logits_of(loaded: AnyText, tokens: int, prompt: Sequence[int] = ()) -> Logits:
+    """A sequence of `loaded`'s model with room for `tokens`, prompt and answer together.
+
+    With `prompt` it goes on from an earlier sequence that began alike, where one is kept, and is kept itself.
 
     Raises:
         OutOfMemory: there is no room for the cache.
@@ -87,7 +89,7 @@ def logits_of(loaded: AnyText, tokens: int) -> Logits:
     if model is not None:
         from playground.chat.logits_torch import TorchLogits
 
-        return TorchLogits(model)
+        return TorchLogits(model, loaded.kept if prompt else None, prompt)  # type: ignore[union-attr]
     if isinstance(loaded, LoadedGguf):
         from playground.chat.logits_gguf import LlamaLogits
 

@@ -42,7 +42,7 @@ def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emi
     stream = _Stream(request, loaded, prompt, thinks, emit, started)
     ends = end_ids(loaded)
     try:
-        with closing(logits_of(loaded, len(prompt.ids) + prompt.max_new_tokens)) as logits:
+        with closing(logits_of(loaded, len(prompt.ids) + prompt.max_new_tokens, prompt.ids)) as logits:
             for token in Decoder(logits, list(prompt.ids)).tokens(Sampler(request, seed), cancel):
                 if token in ends:
                     reason = "end"

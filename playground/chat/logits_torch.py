@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,38 +12,61 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from playground.models.kept import KeptCaches
+
 # What a number of tokens up to the second figure is rounded up to a multiple of, for reading on a CPU.
 ROUNDED = ((8, 64), (16, 128), (32, 512), (128, 2**20))
 
 
 class TorchLogits:
-    """One running sequence of a causal language model; the cache grows as needed."""
+    """One running sequence of a causal language model; the cache grows as needed.
 
-    def __init__(self, model: PreTrainedModel) -> None:
+    Args:
+        kept: caches of earlier sequences: one that begins as `prompt` does is gone on with, and this one is given back
+            when it is closed.
+        prompt: what will be read first, in full.
+    """
+
+    def __init__(self, model: PreTrainedModel, kept: KeptCaches | None = None, prompt: Sequence[int] = ()) -> None:
         self._model = model
-        self._cached = 0
+        self._kept = kept if kept is not None and can_rewind(model) else None
+        self._ids: list[int] = []
         self._cache = DynamicCache(config=model.config)
+        if self._kept is not None:
+            found, count = self._kept.take(prompt)
+            if found is not None:
+                self._cache, self._ids = found, list(prompt[:count])
         self._switch = rope_switch(model.config)
         self.whole = bool(self._switch)
 
     def held(self, length: int) -> int:
-        if self._switch and self._cached <= self._switch < length:
+        if self._switch and len(self._ids) <= self._switch < length:
             # longrope turns all keys differently from here on, so that those in the cache are of no more use
-            self._cache, self._cached = DynamicCache(config=self._model.config), 0
-        return self._cached
+            self._forget()
+        return len(self._ids)
 
     @torch.inference_mode()
     def read(self, ids: list[int]) -> torch.Tensor:
-        logits = read_into(self._cache, self._model, ids, self._cached)
-        self._cached += len(ids)
+        logits = read_into(self._cache, self._model, ids, len(self._ids))
+        self._ids += ids
         return logits
 
     def rewind(self, length: int) -> int:
-        self._cache, self._cached = DynamicCache(config=self._model.config), 0
+        self._forget()
         return 0
 
     def close(self) -> None:
-        self._cache, self._cached = DynamicCache(config=self._model.config), 0
+        if self._kept is not None and self._ids:
+            self._kept.put(self._ids, self._cache)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._cache, self._ids = DynamicCache(config=self._model.config), []
+
+
+def can_rewind(model: PreTrainedModel) -> bool:
+    """Whether the model keeps plain keys and values, all of them, which can be cut back to a shorter sequence."""
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
 
 
 def read_into(cache: DynamicCache, model: PreTrainedModel, ids: list[int], held: int = 0) -> torch.Tensor:

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from playground.chat.batch_torch import BatchLogits, Row, can_batch
-from playground.chat.logits_torch import TorchLogits
+from playground.chat.batch_torch import BatchLogits, Row
+from playground.chat.logits_torch import TorchLogits, can_rewind
 from tests.chat.tiny import loaded
 
 
@@ -58,8 +58,8 @@ def test_whoever_joins_and_leaves_each_gets_the_logits_that_it_gets_alone(model,
 
 
 def test_models_with_other_caches_are_left_alone(model) -> None:
-    assert can_batch(model)
-    assert not can_batch(loaded("phi3", sliding_window=8).model)
+    assert can_rewind(model)
+    assert not can_rewind(loaded("phi3", sliding_window=8).model)
 
 
 def test_embeddings_that_turn_by_length_bound_the_batch() -> None:
