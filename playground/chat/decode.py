@@ -89,7 +89,7 @@ def logits_of(loaded: AnyText, tokens: int, prompt: Sequence[int] = ()) -> Logit
     if model is not None:
         from playground.chat.logits_torch import TorchLogits
 
-        return TorchLogits(model, loaded.kept if prompt else None, prompt)  # type: ignore[union-attr]
+        return TorchLogits(model, getattr(loaded, "kept", None) if prompt else None, prompt)
     if isinstance(loaded, LoadedGguf):
         from playground.chat.logits_gguf import LlamaLogits
 

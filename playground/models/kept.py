@@ -38,7 +38,7 @@ class KeptCaches:
                 del self._caches[0]
 
     def take(self, ids: Sequence[int]) -> tuple[DynamicCache | None, int]:
-        """The cache with most of the beginning of `ids`, cut to that, and how many tokens it holds; None and 0 for none.
+        """The cache with most of the beginning of `ids`, cut to that, and how many tokens it holds; else None and 0.
 
         At least the last token of `ids` is left to be read, since a cache has no logits. A cache that only shares its
         beginning with `ids` stays, and a copy of that is given.

