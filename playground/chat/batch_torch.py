@@ -7,14 +7,12 @@ small model little more than one for one, since most of either is reading the we
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch
 import torch.nn.functional as F
 from transformers import DynamicCache
-
-from playground.chat.logits_torch import rope_switch
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -30,7 +28,8 @@ class Row:
 class BatchLogits:
     """The key-value caches of several sequences as one, and the step that they take together.
 
-    The model has to keep plain keys and values (`logits_torch.can_rewind`), which can be padded, joined and cut.
+    The model has to keep plain keys and values (`logits_torch.can_rewind`), which can be padded, joined and cut, and
+    embeddings that turn a key by its own position alone.
     """
 
     def __init__(self, model: PreTrainedModel) -> None:
@@ -38,14 +37,9 @@ class BatchLogits:
         self._rows: list[Row] = []
         self._cache = DynamicCache(config=model.config)
         self._mask = torch.zeros(0, 0, dtype=torch.long, device=model.device)  # (rows, tokens), 1 where a token is
-        self._switch = rope_switch(model.config)
 
     def __len__(self) -> int:
         return len(self._rows)
-
-    def takes(self, length: int) -> bool:
-        """Whether a sequence may grow to `length` tokens here; some embeddings turn by the longest in the batch."""
-        return not self._switch or length <= self._switch
 
     @torch.inference_mode()
     def join(self, cache: DynamicCache, length: int) -> Row:
@@ -89,20 +83,29 @@ class BatchLogits:
         return {row: logits[i] for i, row in enumerate(self._rows)}
 
     @torch.inference_mode()
-    def leave(self, gone: Sequence[Row]) -> None:
-        """Drops sequences, and the padding that only they needed."""
-        kept = [i for i, row in enumerate(self._rows) if row not in gone]
-        self._rows = [self._rows[i] for i in kept]
+    def leave(self, row: Row) -> DynamicCache:
+        """Lets a sequence go, with the padding that only it needed; returns its own cache."""
+        at = self._rows.index(row)
+        own = _cut(self._cache, self._model, slice(at, at + 1), row.length)
+        self._rows.remove(row)
         if not self._rows:
-            self._cache = DynamicCache(config=self._model.config)
-            self._mask = self._mask[:0, :0]
-            return
-        width = max(row.length for row in self._rows)
-        index = torch.tensor(kept, device=self._model.device)
-        self._mask = self._mask[index, -width:]
-        for layer in _layers(self._cache):
-            layer.keys = layer.keys[index, :, -width:].contiguous()
-            layer.values = layer.values[index, :, -width:].contiguous()
+            self._cache, self._mask = DynamicCache(config=self._model.config), self._mask[:0, :0]
+            return own
+        width = max(one.length for one in self._rows)
+        kept = torch.tensor([i for i in range(len(self._mask)) if i != at], device=self._model.device)
+        self._mask = self._mask[kept, -width:]
+        self._cache = _cut(self._cache, self._model, kept, width)
+        return own
+
+
+def _cut(cache: DynamicCache, model: PreTrainedModel, rows: slice | torch.Tensor, width: int) -> DynamicCache:
+    """Some rows of a cache and their last `width` tokens, in memory of their own unless that is all of it."""
+    part = DynamicCache(config=model.config)
+    for new, old in zip(_layers(part), _layers(cache), strict=True):
+        for name in ("keys", "values"):
+            setattr(new, name, getattr(old, name)[rows, :, -width:].contiguous())
+        new.dtype, new.device, new.is_initialized = old.dtype, old.device, True
+    return part
 
 
 def _layers(cache: DynamicCache) -> list[Any]:

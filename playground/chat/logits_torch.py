@@ -21,6 +21,8 @@ ROUNDED = ((8, 64), (16, 128), (32, 512), (128, 2**20))
 class TorchLogits:
     """One running sequence of a causal language model; the cache grows as needed.
 
+    `joins`: its cache can become a part of a batch (`batch_torch`).
+
     Args:
         kept: caches of earlier sequences: one that begins as `prompt` does is gone on with, and this one is given back
             when it is closed.
@@ -28,7 +30,10 @@ class TorchLogits:
     """
 
     def __init__(self, model: PreTrainedModel, kept: KeptCaches | None = None, prompt: Sequence[int] = ()) -> None:
-        self._model = model
+        self.model = model
+        self._switch = rope_switch(model.config)
+        self.whole = bool(self._switch)
+        self.joins = can_rewind(model) and not self.whole
         self._kept = kept if kept is not None and can_rewind(model) else None
         self._ids: list[int] = []
         self._cache = DynamicCache(config=model.config)
@@ -36,8 +41,6 @@ class TorchLogits:
             found, count = self._kept.take(prompt)
             if found is not None:
                 self._cache, self._ids = found, list(prompt[:count])
-        self._switch = rope_switch(model.config)
-        self.whole = bool(self._switch)
 
     def held(self, length: int) -> int:
         if self._switch and len(self._ids) <= self._switch < length:
@@ -47,7 +50,7 @@ class TorchLogits:
 
     @torch.inference_mode()
     def read(self, ids: list[int]) -> torch.Tensor:
-        logits = read_into(self._cache, self._model, ids, len(self._ids))
+        logits = read_into(self._cache, self.model, ids, len(self._ids))
         self._ids += ids
         return logits
 
@@ -55,13 +58,23 @@ class TorchLogits:
         self._forget()
         return 0
 
+    def give(self) -> tuple[DynamicCache, int]:
+        """Hands over the cache and how many tokens it holds; this sequence is empty until it has one back."""
+        cache, held = self._cache, len(self._ids)
+        self._forget()
+        return cache, held
+
+    def receive(self, cache: DynamicCache, ids: list[int]) -> None:
+        """Takes over a cache that holds `ids`."""
+        self._cache, self._ids = cache, ids
+
     def close(self) -> None:
         if self._kept is not None and self._ids:
             self._kept.put(self._ids, self._cache)
         self._forget()
 
     def _forget(self) -> None:
-        self._cache, self._ids = DynamicCache(config=self._model.config), []
+        self._cache, self._ids = DynamicCache(config=self.model.config), []
 
 
 def can_rewind(model: PreTrainedModel) -> bool:

@@ -126,6 +126,7 @@ class Ask:
     exclusive: bool
     progress: Progress | None
     cancel: CancelToken
+    wait: bool = True
     entry: Entry | None = None
     leased: bool = False
 

@@ -48,7 +48,11 @@ def test_whoever_joins_and_leaves_each_gets_the_logits_that_it_gets_alone(model,
             alone[joined(batch, model, ids)] = Alone(model, ids)
         elif move == "leave" and alone:
             row = choose.choice(list(alone))
-            batch.leave([row])
+            own = batch.leave(row)
+            assert own.get_seq_length() == len(alone[row].ids)
+            torch.testing.assert_close(
+                own.layers[1].keys, alone[row].source._cache.layers[1].keys, atol=1e-4, rtol=1e-4
+            )
             del alone[row]
         elif move == "step" and alone:
             tokens = {row: choose.randrange(10, 250) for row in alone}
@@ -60,11 +64,3 @@ def test_whoever_joins_and_leaves_each_gets_the_logits_that_it_gets_alone(model,
 def test_models_with_other_caches_are_left_alone(model) -> None:
     assert can_rewind(model)
     assert not can_rewind(loaded("phi3", sliding_window=8).model)
-
-
-def test_embeddings_that_turn_by_length_bound_the_batch() -> None:
-    longrope = {"rope_type": "longrope", "rope_theta": 10000.0, "short_factor": [1.0] * 6, "long_factor": [2.0] * 6}
-    turning = BatchLogits(loaded("phi3", original_max_position_embeddings=29, rope_parameters=longrope).model)
-    assert turning.takes(29)
-    assert not turning.takes(30)
-    assert BatchLogits(loaded("phi3").model).takes(10**6)
