@@ -86,6 +86,8 @@ class Together:
             self._found.pop(row, None)
             if batch is self._batch:
                 source.receive(batch.leave(row), one.ids[: row.length])
+                if not len(batch):
+                    self._batch = None  # it refers to the model, which could not be freed
 
     def _logits_of(self, row: Row, batch: BatchLogits) -> torch.Tensor:
         if row in self._found:

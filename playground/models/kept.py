@@ -9,32 +9,40 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from transformers import DynamicCache
 
+MOST = 32  # caches; more are looked through for longer than short ones save
 LEAST = 16  # tokens in common below which reading them again costs less than the search saves
 
 
+@dataclass(eq=False)
+class _Kept:
+    ids: tuple[int, ...]
+    cache: DynamicCache
+    bytes: int
+
+
 class KeptCaches:
-    """The caches of a model, the least recently used one first; they take `limit` bytes at most."""
+    """The caches of a model, the least recently used one first: at most MOST, and at most `limit` bytes."""
 
     def __init__(self, limit: int = 0) -> None:
         self.limit = limit
         self._lock = threading.Lock()
-        self._caches: list[tuple[tuple[int, ...], DynamicCache]] = []
+        self._caches: list[_Kept] = []
 
     @property
     def bytes(self) -> int:
-        with self._lock:
-            return sum(cache_bytes(cache) for _, cache in self._caches)
+        return sum(kept.bytes for kept in list(self._caches))
 
     def put(self, ids: Sequence[int], cache: DynamicCache) -> None:
         """Keeps a cache that holds `ids`, if there is room for it; it must not be used by the giver any more."""
         with self._lock:
-            self._caches.append((tuple(ids), cache))
-            while self._caches and sum(cache_bytes(cache) for _, cache in self._caches) > self.limit:
+            self._caches.append(_Kept(tuple(ids), cache, cache_bytes(cache)))
+            while self._caches and (self.bytes > self.limit or len(self._caches) > MOST):
                 del self._caches[0]
 
     def take(self, ids: Sequence[int]) -> tuple[DynamicCache | None, int]:
@@ -45,20 +53,19 @@ class KeptCaches:
         """
         with self._lock:
             found, length = None, LEAST - 1
-            for entry in self._caches:
-                common = min(_common(entry[0], ids), len(ids) - 1)
+            for kept in self._caches:
+                common = min(_common(kept.ids, ids), len(ids) - 1)
                 if common > length:
-                    found, length = entry, common
+                    found, length = kept, common
             if found is None:
                 return None, 0
-            known, cache = found
             self._caches.remove(found)
-            if length < len(known) - 1:  # another conversation with the same beginning
+            if length < len(found.ids) - 1:  # another conversation with the same beginning
                 self._caches.append(found)
-                return _beginning(cache, length), length
-        if length < len(known):
-            cache.crop(length - len(known))
-        return cache, length
+                return _beginning(found.cache, length), length
+        if length < len(found.ids):
+            found.cache.crop(length - len(found.ids))
+        return found.cache, length
 
     def clear(self) -> None:
         with self._lock:
