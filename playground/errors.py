@@ -36,6 +36,10 @@ class ModelUnavailable(PlaygroundError):
     """A card is known but cannot run here: no network, no token, a missing extra, too little memory."""
 
 
+class NotNow(PlaygroundError):
+    """Something cannot be had at once, and the caller did not want to wait."""
+
+
 class OutOfMemory(ModelUnavailable):
     """A load or a run needs more bytes than the budget leaves."""
 

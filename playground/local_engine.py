@@ -1,7 +1,7 @@
 """The in-process engine: runs the local cards of the catalog on this machine.
 
-Requests come in on an event loop; models run on worker threads: one for each text model, so that chat columns stream
-at the same time, and one for all image models of the device, which take turns. Whatever loads torch is imported by the
+Requests come in on an event loop; models run on worker threads: one for each text model, which makes several answers
+at a time, and one for all image models of the device, which take turns. Whatever loads torch is imported by the
 first request that needs it, so that the page is served first.
 """
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CHAT = "chat-"  # how the names of text models' workers begin
+ANSWERS = 16  # that one text model makes at a time
 POLL_S = 0.05  # how often a waiting stream looks at its cancel token
 
 
@@ -141,10 +143,10 @@ class LocalEngine:
 
     # --- work ---
 
-    def _run(self, work: Work, emit: Emit, cancel: CancelToken) -> None:
-        """Runs one job so that it always ends with Done or Failed."""
+    def _run(self, work: Work, emit: Emit, cancel: CancelToken) -> Iterator[None]:
+        """Runs one job so that it always ends with Done or Failed; pauses where its work does."""
         try:
-            work(emit)
+            yield from work(emit) or ()
         except Cancelled:
             emit(Notice("Stopped."))
             emit(Done())
@@ -161,7 +163,7 @@ class LocalEngine:
     def _worker(self, name: str) -> Worker:
         with self._lock:
             if name not in self._workers:
-                self._workers[name] = Worker(name)
+                self._workers[name] = Worker(name, ANSWERS if name.startswith(CHAT) else 1)
             return self._workers[name]
 
     def _pooled(self) -> dict[str, ModelState]:
@@ -252,4 +254,4 @@ def _worker_name(request: Request, card: ModelCard) -> str:
         return "unload"
     if isinstance(request, DownloadRequest):
         return f"download-{card.id}"
-    return "image" if card.kind != "chat" else f"chat-{card.id}"
+    return "image" if card.kind != "chat" else f"{CHAT}{card.id}"

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from playground.catalog import Catalog, Kind, ModelCard
-from playground.errors import InvalidRequest, ModelUnavailable, OutOfMemory
+from playground.errors import InvalidRequest, ModelUnavailable, NotNow, OutOfMemory
 from playground.protocol import (
     Added,
     AddRequest,
@@ -38,10 +38,12 @@ from playground.protocol import (
 from playground.settings import Settings
 
 if TYPE_CHECKING:
+    from playground.chat.together import Together
     from playground.models.pool import ModelPool
 
 Emit = Callable[[Event], None]
-Work = Callable[[Emit], None]
+# The work of a request; an iterator, where it returns one, pauses where other requests of the worker may go on.
+Work = Callable[[Emit], Iterator[None] | None]
 
 
 class Jobs:
@@ -58,6 +60,7 @@ class Jobs:
         self._catalog = catalog
         self._pool = pool
         self._opened = opened
+        self._answering: dict[str, Together] = {}  # by card; each is used by the card's own worker alone
 
     def work(self, request: Request, card: ModelCard, cancel: CancelToken) -> Work:
         """The checked request as a function to run on a worker. Raises what is wrong with it before anything waits."""
@@ -106,8 +109,9 @@ class Jobs:
 
     # --- running a model ---
 
-    def _chat(self, request: ChatRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
-        from playground.chat.generate import answer
+    def _chat(self, request: ChatRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> Iterator[None]:
+        from playground.chat.generate import Answer
+        from playground.chat.together import Together
 
         started = time.perf_counter()
         spoken = False
@@ -117,20 +121,32 @@ class Jobs:
             spoken = spoken or isinstance(event, Token)
             emit(event)
 
+        together = self._answering.setdefault(card.id, Together())
         working = self._answer_bytes(card, request, self._ready_pool(card, emit))
-        with self._lease(card, cancel, emit, working) as loaded:
+        with ExitStack() as stack:
+            # Answers of this worker that are under way cannot end while it waits: only the first may.
+            while True:
+                lease = self._lease(card, cancel, emit, working, wait=not together.active)
+                try:
+                    loaded = stack.enter_context(lease)
+                    break
+                except NotNow:
+                    yield
             load_s = time.perf_counter() - started
             try:
-                stats = answer(loaded, request, cancel, watched)
+                one = Answer(loaded, request, watched)
+                yield from together.make(one, loaded, cancel)
             except OutOfMemory as error:
                 # What has been said already cannot be taken back, so that only a silent answer is tried again.
                 if spoken or not self._relieve():
                     raise self._pool().shortage(error) from None
                 emit(Notice("Memory ran out, so models that were not in use were freed."))
                 try:
-                    stats = answer(loaded, request, cancel, emit)
+                    one = Answer(loaded, request, emit)
+                    yield from together.make(one, loaded, cancel)
                 except OutOfMemory as again:
                     raise self._pool().shortage(again) from None
+            stats = one.stats()
         emit(Done(replace(stats, load_s=load_s)))
 
     def _image(self, request: ImageRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
@@ -250,14 +266,21 @@ class Jobs:
 
     @contextmanager
     def _lease(
-        self, card: ModelCard, cancel: CancelToken, emit: Emit, working_bytes: int = 0, *, staged: bool = False
+        self,
+        card: ModelCard,
+        cancel: CancelToken,
+        emit: Emit,
+        working_bytes: int = 0,
+        *,
+        staged: bool = False,
+        wait: bool = True,
     ) -> Iterator[Any]:
         """Leases the card's model for work on this thread, with the thread count that suits its size."""
         pool = self._ready_pool(card, emit)
         from playground.models import devices
 
         with pool.lease(
-            card, working_bytes=working_bytes, staged=staged, progress=_progress(card, emit), cancel=cancel
+            card, working_bytes=working_bytes, staged=staged, wait=wait, progress=_progress(card, emit), cancel=cancel
         ) as loaded:
             devices.use_threads(devices.intraop_threads(loaded.device, card.kind, loaded.bytes))
             yield loaded

@@ -48,18 +48,55 @@ class CancelToken:
 
 
 @dataclass(frozen=True)
-class Message:
-    """One turn of a conversation, in the words of the OpenAI API."""
+class ToolSpec:
+    """A function that a model may ask for; `parameters` is the JSON Schema of its arguments, as JSON."""
 
-    role: Literal["system", "user", "assistant"]
+    name: str
+    description: str
+    parameters: str
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A model's wish to have a function run. `arguments` is JSON as the model wrote it, valid or not.
+
+    `chance`: the likelihood of this function among those offered, where the engine can tell it.
+    """
+
+    id: str
+    name: str
+    arguments: str
+    chance: float | None = None
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation, in the words of the OpenAI API.
+
+    An assistant's turn may carry `reasoning`, which came before its content, `tool_calls`, and `items`: a provider's
+    own output items as JSON, which go back to it unread. A tool's turn is the result of the call `tool_call_id` of the
+    function `name`. `images` and `audio` are encoded files that belong to a user's turn.
+    """
+
+    role: Literal["system", "user", "assistant", "tool"]
     content: str
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    items: tuple[str, ...] = ()
+    tool_call_id: str = ""
+    name: str = ""
+    images: tuple[bytes, ...] = ()
+    audio: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
 class ChatRequest:
     """An answer from one text model. `None` means the card's default; `seed` None means a fresh one, reported back.
 
-    `column` comes back in every Token, so that several requests can share one stream.
+    `column` comes back in every Token, so that several requests can share one stream. `tool_choice`: "auto", "none",
+    "required" or the name of one of `tools`. At most one of `json_schema` (as JSON), `regex` and `choices` binds what
+    is answered. `reasoning_budget`: tokens after which a thought is ended. `keep_reasoning`: whether earlier thoughts
+    are read again.
     """
 
     model: str
@@ -75,6 +112,15 @@ class ChatRequest:
     stop: tuple[str, ...] = ()
     reasoning_effort: str | None = None
     owner: str = ""
+    tools: tuple[ToolSpec, ...] = ()
+    tool_choice: str = "auto"
+    json_schema: str = ""
+    regex: str = ""
+    choices: tuple[str, ...] = ()
+    presence_penalty: float | None = None
+    frequency_penalty: float | None = None
+    reasoning_budget: int | None = None
+    keep_reasoning: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -216,6 +262,14 @@ class Token:
 
 
 @dataclass(frozen=True)
+class ToolCalled:
+    """The model asks for a function, whole; the answer ends with the stop reason "tool calls" once all have come."""
+
+    column: int
+    call: ToolCall
+
+
+@dataclass(frozen=True)
 class Step:
     """Sampler step `index` of `total` is done; `preview` is an encoded picture or None."""
 
@@ -306,9 +360,13 @@ class ImageStats:
 
 @dataclass(frozen=True)
 class Done:
-    """The request ended well; `stats` fits the kind of request, None for load, unload and count."""
+    """The request ended well; `stats` fits the kind of request, None for load, unload and count.
+
+    `items`: a provider's own output items as JSON, for `Message.items` of this answer.
+    """
 
     stats: ChatStats | ImageStats | None = None
+    items: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -325,7 +383,7 @@ class Failed:
         return cls(error.message, error.hint, type(error).__name__)
 
 
-Event = Queued | Loading | Token | Step | Image | Notice | Scores | Counted | Sized | Added | Done | Failed
+Event = Queued | Loading | Token | ToolCalled | Step | Image | Notice | Scores | Counted | Sized | Added | Done | Failed
 
 
 # --- what an engine says of itself ---------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""One thread that runs jobs in turn, fairly by owner. Knows nothing of models.
+"""One thread that runs jobs, one after the other or several by turns, fairly by owner. Knows nothing of models.
 
 Compiled graphs and per-thread settings are bound to a thread, so each worker keeps one thread for its whole life.
 """
@@ -7,29 +7,32 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
-    """`run` does the work and must not raise; `moved(position, eta_s)` is called while it waits (1 = next)."""
+    """`run` does the work and must not raise; `moved(position, eta_s)` is called while it waits (1 = next).
 
-    run: Callable[[], None]
+    What it returns may be an iterator, which is the work then, and pauses where others may go on.
+    """
+
+    run: Callable[[], Iterator[None] | None]
     owner: str
     moved: Callable[[int, float | None], None]
     started: threading.Event = field(default_factory=threading.Event)
 
 
 class Worker:
-    """Runs jobs one at a time; among waiting owners, the one served longest ago comes first."""
+    """Runs `width` jobs at a time by turns; among waiting owners, the one served longest ago comes first."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, width: int = 1) -> None:
         self._name = name
+        self._width = width
         self._changed = threading.Condition()
         self._waiting: list[Job] = []
-        self._running: Job | None = None
-        self._running_since = 0.0
+        self._running: dict[Job, float] = {}  # job -> when it began
         self._served: dict[str, int] = {}  # owner -> turn of its last job
         self._turn = 0
         self._seconds = 0.0  # moving average of a job
@@ -60,10 +63,10 @@ class Worker:
     def counts(self) -> tuple[int, int]:
         """(running, waiting)."""
         with self._changed:
-            return int(self._running is not None), len(self._waiting)
+            return len(self._running), len(self._waiting)
 
     def close(self, timeout: float = 10.0) -> None:
-        """Ends the thread after the job that runs; waiting jobs are dropped."""
+        """Ends the thread after the jobs that run; waiting jobs are dropped."""
         with self._changed:
             self._closed = True
             self._waiting.clear()
@@ -89,34 +92,49 @@ class Worker:
 
     def _tell(self) -> None:
         with self._changed:
-            busy = self._running is not None
-            left = max(0.0, self._seconds - (time.monotonic() - self._running_since)) if busy else 0.0
+            full = len(self._running) >= self._width
+            oldest = min(self._running.values(), default=0.0)
+            left = max(0.0, self._seconds - (time.monotonic() - oldest)) if full else 0.0
             known = self._seconds > 0
-            news = [(job, i + busy, left + i * self._seconds) for i, job in enumerate(self._order())]
+            each = self._seconds / self._width
+            news = [(job, i + full, left + i * each) for i, job in enumerate(self._order())]
         for job, position, eta in news:
             if position:
                 job.moved(position, eta if known else None)
 
     def _loop(self) -> None:
+        works: list[tuple[Job, Iterator[None]]] = []
         while True:
             with self._changed:
-                while not self._waiting and not self._closed:
+                while not works and not self._waiting and not self._closed:
                     self._changed.wait()
-                if self._closed:
+                if self._closed and not works:
                     return
-                job = self._order()[0]
-                self._waiting.remove(job)
-                self._turn += 1
-                self._served[job.owner] = self._turn
-                if len(self._served) > 1000:  # a public page sees many owners; only the recent ones matter
-                    self._served = dict(sorted(self._served.items(), key=lambda kv: kv[1])[-500:])
-                self._running, self._running_since = job, time.monotonic()
-                job.started.set()
-            self._tell()
-            try:
-                job.run()
-            finally:
-                with self._changed:
-                    seconds = time.monotonic() - self._running_since
-                    self._seconds = seconds if not self._seconds else 0.7 * self._seconds + 0.3 * seconds
-                    self._running = None
+                begun = self._admitted(self._width - len(works))
+            if begun:
+                self._tell()
+            works += [(job, iter(job.run() or ())) for job in begun]
+            for job, work in list(works):
+                try:
+                    next(work)
+                except StopIteration:
+                    works.remove((job, work))
+                    self._ended(job)
+
+    def _admitted(self, count: int) -> list[Job]:
+        """Takes up to `count` jobs out of the queue; called with the lock held."""
+        begun = self._order()[:count]
+        for job in begun:
+            self._waiting.remove(job)
+            self._turn += 1
+            self._served[job.owner] = self._turn
+            self._running[job] = time.monotonic()
+            job.started.set()
+        if len(self._served) > 1000:  # a public page sees many owners; only the recent ones matter
+            self._served = dict(sorted(self._served.items(), key=lambda kv: kv[1])[-500:])
+        return begun
+
+    def _ended(self, job: Job) -> None:
+        with self._changed:
+            seconds = time.monotonic() - self._running.pop(job)
+            self._seconds = seconds if not self._seconds else 0.7 * self._seconds + 0.3 * seconds

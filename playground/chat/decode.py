@@ -1,15 +1,14 @@
-"""Token ids out of a causal language model, one at a time. Knows nothing of text, nor of what runs the model.
+"""Logits out of a causal language model, for a sequence that grows. Knows nothing of text, nor of what runs the model.
 
-A plain loop over logits: on the shipped models it makes about 1.3 times the tokens a second of transformers' `generate`
+A plain loop over them: on the shipped models it makes about 1.3 times the tokens a second of transformers' `generate`
 with a streamer, can be left after any token, and draws from the request's own generator, whatever the runtime.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
-from playground.chat.sampling import Sampler
 from playground.chat.text_model import AnyText, torch_model
 from playground.errors import Cancelled
 from playground.models.gguf_model import LoadedGguf
@@ -43,27 +42,22 @@ class Logits(Protocol):
         """Frees the cache."""
 
 
-class Decoder:
-    """One answer in the making: the ids so far and the logits that continue them."""
-
-    def __init__(self, logits: Logits, prompt: list[int]) -> None:
-        self._source = logits
-        self._ids = list(prompt)
-
-    def tokens(self, sampler: Sampler, cancel: CancelToken) -> Iterator[int]:
-        """Goes on for as long as it is asked; raises Cancelled at the first token after a cancel."""
-        while True:
-            token = sampler.choose(read_on(self._source, self._ids, cancel), self._ids)
-            self._ids.append(token)
-            yield token
-
-
 def read_on(source: Logits, ids: list[int], cancel: CancelToken) -> torch.Tensor:
     """Logits after the last of `ids`, (1, V), having read what the cache lacks of them.
 
     Raises:
         Cancelled: before a chunk.
     """
+    reading = in_chunks(source, ids, cancel)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            return end.value
+
+
+def in_chunks(source: Logits, ids: list[int], cancel: CancelToken) -> Generator[None, None, torch.Tensor]:
+    """The same, with a pause after each chunk but the last, in which others may work."""
     length = len(ids)
     at = source.held(length)
     chunk = length if source.whole else PREFILL_CHUNK
@@ -75,10 +69,13 @@ def read_on(source: Logits, ids: list[int], cancel: CancelToken) -> torch.Tensor
         at = upto
         if at == length:
             return logits
+        yield
 
 
-def logits_of(loaded: AnyText, tokens: int) -> Logits:
-    """A fresh sequence of `loaded`'s model with room for `tokens`, prompt and answer together.
+def logits_of(loaded: AnyText, tokens: int, prompt: Sequence[int] = ()) -> Logits:
+    """A sequence of `loaded`'s model with room for `tokens`, prompt and answer together.
+
+    With `prompt` it goes on from an earlier sequence that began alike, where one is kept, and is kept itself.
 
     Raises:
         OutOfMemory: there is no room for the cache.
@@ -87,7 +84,7 @@ def logits_of(loaded: AnyText, tokens: int) -> Logits:
     if model is not None:
         from playground.chat.logits_torch import TorchLogits
 
-        return TorchLogits(model)
+        return TorchLogits(model, getattr(loaded, "kept", None) if prompt else None, prompt)
     if isinstance(loaded, LoadedGguf):
         from playground.chat.logits_gguf import LlamaLogits
 

@@ -1,10 +1,11 @@
-"""One streamed answer of one text model: prompt, tokens, text, thoughts, stop, figures."""
+"""One streamed answer of one text model: prompt, tokens, text, thoughts, stop, figures. Runs no model itself."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 from playground.catalog import ModelCard
 from playground.chat.context import Prompt, can_think, fit
@@ -16,11 +17,14 @@ from playground.chat.text_model import AnyText, end_ids
 from playground.errors import Cancelled, OutOfMemory
 from playground.protocol import CancelToken, ChatRequest, ChatStats, Event, Notice, Token
 
+if TYPE_CHECKING:
+    import torch
+
 Emit = Callable[[Event], None]
 
 
 def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emit) -> ChatStats:
-    """Runs a checked request, emitting Tokens and Notices, and returns its figures.
+    """Runs a checked request by itself, emitting Tokens and Notices, and returns its figures.
 
     Ends within one token of a cancel, with what there is; `stop_reason` is then "stopped", otherwise "end", "length" or
     "stop string". Stop texts count in the answer, not in thoughts. End tokens are not counted as completion.
@@ -29,40 +33,74 @@ def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emi
         InvalidRequest: the last message does not fit the model's context.
         OutOfMemory: the device has no room for the cache.
     """
-    import torch
+    from playground.chat.decode import logits_of, read_on
 
-    from playground.chat.decode import Decoder, logits_of
+    one = Answer(loaded, request, emit)
+    with one.ended_by(cancel), closing(logits_of(loaded, one.room, one.ids)) as logits:
+        while one.take(read_on(logits, one.ids, cancel)) is not None:
+            pass
+    return one.stats()
 
-    started = time.perf_counter()
-    thinks = can_think(loaded)
-    prompt = fit(loaded, request.messages, request.max_new_tokens or 1, think=request.reasoning_effort != "none")
-    for text in _notices(loaded.card, request, prompt, thinks):
-        emit(Notice(text))
-    seed = fresh_seed() if request.seed is None else request.seed
-    stream = _Stream(request, loaded, prompt, thinks, emit, started)
-    ends = end_ids(loaded)
-    try:
-        with closing(logits_of(loaded, len(prompt.ids) + prompt.max_new_tokens)) as logits:
-            for token in Decoder(logits, list(prompt.ids)).tokens(Sampler(request, seed), cancel):
-                if token in ends:
-                    reason = "end"
-                    break
-                stream.feed(token)
-                if stream.stopped:
-                    reason = "stop string"
-                    break
-                if stream.count >= prompt.max_new_tokens:
-                    reason = "length"
-                    break
-    except Cancelled:
-        reason = "stopped"
-    except torch.OutOfMemoryError:
-        raise OutOfMemory(
-            f"{loaded.card.name} ran out of memory on {loaded.device} after {stream.count} tokens.",
-            "Unload another model, or ask for a shorter answer.",
-        ) from None
-    stream.finish()
-    return stream.stats(prompt, reason, seed)
+
+class Answer:
+    """One answer in the making: is told logits, says which token goes on, and streams what that means in text.
+
+    Whoever makes it reads `ids`, the prompt and the answer so far, and hands over the logits after them.
+    """
+
+    def __init__(self, loaded: AnyText, request: ChatRequest, emit: Emit) -> None:
+        self._loaded = loaded
+        thinks = can_think(loaded)
+        think = request.reasoning_effort != "none"
+        self._prompt = fit(loaded, request.messages, request.max_new_tokens or 1, think=think)
+        for text in _notices(loaded.card, request, self._prompt, thinks):
+            emit(Notice(text))
+        self._seed = fresh_seed() if request.seed is None else request.seed
+        self._sampler = Sampler(request, self._seed)
+        self._stream = _Stream(request, loaded, self._prompt, thinks, emit, time.perf_counter())
+        self._ends = end_ids(loaded)
+        self._reason = ""
+        self.ids = list(self._prompt.ids)
+
+    @property
+    def room(self) -> int:
+        """Tokens of prompt and answer together, at most."""
+        return len(self._prompt.ids) + self._prompt.max_new_tokens
+
+    def take(self, logits: torch.Tensor) -> int | None:
+        """The token that follows, given the logits after `ids`, (1, V); None once the answer has ended."""
+        token = self._sampler.choose(logits, self.ids)
+        if token in self._ends:
+            self._reason = "end"
+            return None
+        self.ids.append(token)
+        self._stream.feed(token)
+        if self._stream.stopped:
+            self._reason = "stop string"
+        elif self._stream.count >= self._prompt.max_new_tokens:
+            self._reason = "length"
+        return None if self._reason else token
+
+    @contextmanager
+    def ended_by(self, cancel: CancelToken) -> Iterator[None]:
+        """The block in which it is made: a cancel ends it with what there is, and a full device with an error."""
+        import torch
+
+        try:
+            yield
+        except Cancelled:
+            self._reason = "stopped"
+        except torch.OutOfMemoryError:
+            raise OutOfMemory(
+                f"{self._loaded.card.name} ran out of memory on {self._loaded.device} "
+                f"after {self._stream.count} tokens.",
+                "Unload another model, or ask for a shorter answer.",
+            ) from None
+
+    def stats(self) -> ChatStats:
+        """Sends what was held back, and gives the figures."""
+        self._stream.finish()
+        return self._stream.stats(self._prompt, self._reason, self._seed)
 
 
 class _Stream:

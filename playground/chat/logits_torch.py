@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,38 +12,74 @@ from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
+    from playground.models.kept import KeptCaches
+
 # What a number of tokens up to the second figure is rounded up to a multiple of, for reading on a CPU.
 ROUNDED = ((8, 64), (16, 128), (32, 512), (128, 2**20))
 
 
 class TorchLogits:
-    """One running sequence of a causal language model; the cache grows as needed."""
+    """One running sequence of a causal language model; the cache grows as needed.
 
-    def __init__(self, model: PreTrainedModel) -> None:
-        self._model = model
-        self._cached = 0
-        self._cache = DynamicCache(config=model.config)
-        self._switch = _rope_switch(model.config)
+    `joins`: its cache can become a part of a batch (`batch_torch`).
+
+    Args:
+        kept: caches of earlier sequences: one that begins as `prompt` does is gone on with, and this one is given back
+            when it is closed.
+        prompt: what will be read first, in full.
+    """
+
+    def __init__(self, model: PreTrainedModel, kept: KeptCaches | None = None, prompt: Sequence[int] = ()) -> None:
+        self.model = model
+        self._switch = rope_switch(model.config)
         self.whole = bool(self._switch)
+        self.joins = can_rewind(model) and not self.whole
+        self._kept = kept if kept is not None and can_rewind(model) else None
+        self._ids: list[int] = []
+        self._cache = DynamicCache(config=model.config)
+        if self._kept is not None:
+            found, count = self._kept.take(prompt)
+            if found is not None:
+                self._cache, self._ids = found, list(prompt[:count])
 
     def held(self, length: int) -> int:
-        if self._switch and self._cached <= self._switch < length:
+        if self._switch and len(self._ids) <= self._switch < length:
             # longrope turns all keys differently from here on, so that those in the cache are of no more use
-            self._cache, self._cached = DynamicCache(config=self._model.config), 0
-        return self._cached
+            self._forget()
+        return len(self._ids)
 
     @torch.inference_mode()
     def read(self, ids: list[int]) -> torch.Tensor:
-        logits = read_into(self._cache, self._model, ids, self._cached)
-        self._cached += len(ids)
+        logits = read_into(self._cache, self.model, ids, len(self._ids))
+        self._ids += ids
         return logits
 
     def rewind(self, length: int) -> int:
-        self._cache, self._cached = DynamicCache(config=self._model.config), 0
+        self._forget()
         return 0
 
+    def give(self) -> tuple[DynamicCache, int]:
+        """Hands over the cache and how many tokens it holds; this sequence is empty until it has one back."""
+        cache, held = self._cache, len(self._ids)
+        self._forget()
+        return cache, held
+
+    def receive(self, cache: DynamicCache, ids: list[int]) -> None:
+        """Takes over a cache that holds `ids`."""
+        self._cache, self._ids = cache, ids
+
     def close(self) -> None:
-        self._cache, self._cached = DynamicCache(config=self._model.config), 0
+        if self._kept is not None and self._ids:
+            self._kept.put(self._ids, self._cache)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._cache, self._ids = DynamicCache(config=self.model.config), []
+
+
+def can_rewind(model: PreTrainedModel) -> bool:
+    """Whether the model keeps plain keys and values, all of them, which can be cut back to a shorter sequence."""
+    return all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
 
 
 def read_into(cache: DynamicCache, model: PreTrainedModel, ids: list[int], held: int = 0) -> torch.Tensor:
@@ -69,7 +106,7 @@ def _padding(cache: DynamicCache, model: PreTrainedModel, held: int, count: int)
     end = held + count + -count % step
     config = model.config.get_text_config()
     # Rotary embeddings of some kinds turn all keys by the length that was read.
-    edges = (_rope_switch(config), getattr(config, "max_position_embeddings", None) or 0)
+    edges = (rope_switch(config), getattr(config, "max_position_embeddings", None) or 0)
     if any(edge and held + count <= edge < end for edge in edges):
         return 0
     for layer in cache.layers:
@@ -79,7 +116,7 @@ def _padding(cache: DynamicCache, model: PreTrainedModel, held: int, count: int)
     return -count % step
 
 
-def _rope_switch(config: Any) -> int:
+def rope_switch(config: Any) -> int:
     """The length past which longrope uses its long factors; 0 for models without it."""
     rope = getattr(config, "rope_parameters", None) or {}
     if rope.get("rope_type") != "longrope":

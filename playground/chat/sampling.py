@@ -34,7 +34,7 @@ class Sampler:
         temperature, penalty = request.temperature or 0.0, request.repetition_penalty or 1.0
         self._greedy = temperature < GREEDY_BELOW
         self._generator = torch.Generator("cpu").manual_seed(seed)
-        self._processors = lp.LogitsProcessorList()
+        self._processors: list[lp.LogitsProcessor] = []
         self._reads_ids = penalty != 1.0
         if self._reads_ids:
             self._processors.append(lp.RepetitionPenaltyLogitsProcessor(penalty))
@@ -66,7 +66,9 @@ class Sampler:
             if self._processors:
                 seen = ids if self._reads_ids else ids[-1:]  # only the penalty reads them, and they grow
                 read = torch.tensor([seen], dtype=torch.long, device=scores.device)
-                scores = self._processors(read, scores)  # type: ignore[arg-type]  # transformers' hint is a class of old
+                # One by one: transformers' own list of them looks up their signatures for every token.
+                for process in self._processors:
+                    scores = process(read, scores)  # type: ignore[arg-type]  # transformers' hint is a class of old
             if self._greedy:
                 return int(scores.argmax(dim=-1))
             probabilities = torch.softmax(scores, dim=-1).cpu()

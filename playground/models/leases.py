@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Literal
 
-from playground.errors import Cancelled, ModelUnavailable, OutOfMemory, PlaygroundError
+from playground.errors import Cancelled, ModelUnavailable, NotNow, OutOfMemory, PlaygroundError
 from playground.models.ledger import Ledger
 from playground.models.line import POLL, Line
 from playground.models.loads import Loads
@@ -53,12 +53,12 @@ class Leases:
                 entry = self._books.entries.get(ask.key)
                 # 2. Nobody has it: lead a load.
                 if entry is None or entry.state == "ram":
-                    if not self._line.held_back(ticket, ask.key):
+                    if ask.wait and not self._line.held_back(ticket, ask.key):
                         self._loads.start(ask, entry)
                         kind = "miss"
                 # 3. Somebody loads it: join, unless that load is being given up.
                 elif entry.state == "loading":
-                    if ask.entry is not entry and not entry.cancel.cancelled:
+                    if ask.wait and ask.entry is not entry and not entry.cancel.cancelled:
                         ask.entry = entry
                         entry.asks.append(ask)
                         kind = "miss"
@@ -74,6 +74,8 @@ class Leases:
                     ticket.wants_room = free
                     if self._line.is_late(ticket):
                         raise self._late(ask, entry, free)
+                if not ask.wait:
+                    raise NotNow(f"{ask.card.name} cannot be had at once.", "Try again.")
                 if ask.entry is not None:
                     self._line.leave(ticket)  # the load has a ticket of its own
                     ticket = None

@@ -57,8 +57,13 @@ class Ledger:
     @property
     def used(self) -> int:
         """Bytes on the device: weights, working memory, reservations, and what was dropped but is still referred to."""
-        weights = sum(e.bytes for e in self.entries.values())
+        weights = sum(e.bytes for e in self.entries.values()) + self.kept
         return weights + sum(count for count, _ in self.reserved.values()) + sum(leak.bytes for leak in self._leaks)
+
+    @property
+    def kept(self) -> int:
+        """Bytes of the caches that models keep for a next turn: the first to go when room is needed."""
+        return sum(e.kept.bytes for e in self.entries.values() if e.kept is not None)
 
     @property
     def ram_used(self) -> int:
@@ -80,6 +85,7 @@ class Ledger:
             used_bytes=self.used,
             weight_bytes=sum(e.bytes for e in self.entries.values()),
             working_bytes=sum(n for n, _ in self.reserved.values()),
+            kept_bytes=self.kept,
             leaked_bytes=sum(leak.bytes for leak in self._leaks),
             budget_bytes=self.budget,
             ram_used_bytes=self.ram_used,
@@ -103,6 +109,8 @@ class Ledger:
             short = self.used + need - self.budget
             if short <= 0:
                 return True
+            if self._clear_kept():
+                continue
             victims = self._victims(short, keep)
             if not victims:
                 return False
@@ -129,10 +137,19 @@ class Ledger:
     def shrink(self) -> None:
         """Evicts what nobody uses for as long as the budget, lowered meanwhile, is exceeded."""
         while self.used > self.budget and not self._evicting:
+            if self._clear_kept():
+                continue
             victims = _oldest_first(e for e in self.idle() if e.state == "ready")
             if not victims:
                 return
             self.evict(victims[:1], keep_in_ram=True)
+
+    def _clear_kept(self) -> bool:
+        """Lets all kept caches go; whether there were any."""
+        kept = [e.kept for e in self.entries.values() if e.kept is not None and e.kept.bytes]
+        for caches in kept:
+            caches.clear()
+        return bool(kept)
 
     def grant(self, ask: Ask, entry: Entry, kind: EventKind, now: float) -> None:
         """Pins `entry` for `ask` and books its working memory."""
@@ -170,6 +187,8 @@ class Ledger:
                 plan.append((entry, to_ram))
             for entry, _ in plan:
                 entry.state = "leaving"
+                if entry.kept is not None:
+                    entry.kept.clear()
             self._cond.release()
             try:
                 began = self._clock()
@@ -277,7 +296,7 @@ class Ledger:
         """
         own = sum(e.bytes for e in self.entries.values() if card_id in e.cards)
         gone = sum(e.bytes for e in self.idle() if e.state == "ready" and card_id not in e.cards)
-        return self.budget - (self.used - own - gone)
+        return self.budget - (self.used - self.kept - own - gone)
 
     def count(
         self, kind: EventKind, entry: Entry, seconds: float = 0.0, *, tier: Tier = "device", text: str = ""

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from playground.catalog import ModelCard
+from playground.models.kept import KeptCaches
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 class LoadedText:
     """A causal language model with its tokenizer; `bytes` counts its weights.
 
-    `device` is where its inputs go; `devices` are all that its layers lie on, several where none holds it alone.
+    `device` is where its inputs go; `devices` are all that its layers lie on, several where none holds it alone. `kept`
+    are the caches of earlier conversations, which no lease holds.
     """
 
     card: ModelCard
@@ -36,6 +38,7 @@ class LoadedText:
     bytes: int
     quantized: Quantized | None = None
     devices: tuple[str, ...] = ()
+    kept: KeptCaches = field(default_factory=KeptCaches)
 
     @property
     def movable(self) -> bool:

@@ -19,6 +19,7 @@ from playground.models.records import Job, PoolEvent
 from playground.models.sizes import ITEMSIZE
 from playground.settings import Settings
 
+KEPT_SHARE = 0.1  # of the budget, for the caches that one text model keeps
 RAM_SHARE = 0.5  # of the available RAM, for models moved off a GPU
 
 
@@ -38,7 +39,7 @@ def open_pool(settings: Settings, catalog: Catalog, on_event: Callable[[PoolEven
         return _bytes(job.card, folder, job.dtype, job.quantization, job.staged, device)
 
     def loader(job: Job) -> Any:
-        return load(
+        loaded = load(
             job.card,
             device,
             job.dtype,
@@ -48,6 +49,9 @@ def open_pool(settings: Settings, catalog: Catalog, on_event: Callable[[PoolEven
             quantization=job.quantization,
             staged=job.staged,
         )
+        if job.card.kind == "chat" and hasattr(loaded, "kept"):
+            loaded.kept.limit = int(budget * KEPT_SHARE)
+        return loaded
 
     chosen: dict[tuple[str, str, str], str] = {}
 

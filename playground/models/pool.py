@@ -93,6 +93,7 @@ class ModelPool:
         adapters: Sequence[str] = (),
         working_bytes: int = 0,
         staged: bool = False,
+        wait: bool = True,
         progress: Progress | None = None,
         cancel: CancelToken | None = None,
     ) -> Iterator[Any]:
@@ -101,9 +102,11 @@ class ModelPool:
         The object handed out is emptied when the block ends. With `adapters` nobody else has the model meanwhile,
         since adapters change shared modules; if such a block raises, the model is dropped, as it may carry leftovers.
         With `staged` its parts take turns on the device, which is alone with them: the one that is there changes.
+        Without `wait` it is had at once or not at all; whoever has leases that cannot end meanwhile must not wait.
 
         Raises:
             Cancelled: `cancel` was set while waiting.
+            NotNow: it could not be had at once.
             OutOfMemory: weights and `working_bytes` do not fit, or running leases did not end in time.
             ModelUnavailable: the model cannot be loaded here.
         """
@@ -112,7 +115,7 @@ class ModelPool:
         quantization = quantization or card.quantization
         dtype = dtype or self.dtype_of(card)
         key = Key(card.source, card.revision, card.kind, dtype, quantization, card.file, staged)
-        ask = Ask(card, key, working_bytes, bool(adapters) or staged, progress, cancel or CancelToken())
+        ask = Ask(card, key, working_bytes, bool(adapters) or staged, progress, cancel or CancelToken(), wait)
         entry = self._leases.acquire(ask)
         view, broken = None, False
         try:

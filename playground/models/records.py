@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 from weakref import ref
 
 from playground.catalog import Kind, ModelCard
 from playground.protocol import CancelToken
+
+if TYPE_CHECKING:
+    from playground.models.kept import KeptCaches
 
 Tier = Literal["device", "ram"]
 Progress = Callable[[float | None, str], None]  # fraction 0 to 1 or None, and a short text
@@ -91,7 +94,7 @@ class PoolStats:
     """Counts since the start and bytes now.
 
     `load_s` and `move_s` sum the seconds of all loads and moves, `moved_bytes` what was moved between device and RAM;
-    `leaked_bytes` wait to be freed.
+    `kept_bytes` are caches of conversations that have ended for now; `leaked_bytes` wait to be freed.
     """
 
     hits: int
@@ -106,6 +109,7 @@ class PoolStats:
     used_bytes: int
     weight_bytes: int
     working_bytes: int
+    kept_bytes: int
     leaked_bytes: int
     budget_bytes: int
     ram_used_bytes: int
@@ -122,6 +126,7 @@ class Ask:
     exclusive: bool
     progress: Progress | None
     cancel: CancelToken
+    wait: bool = True
     entry: Entry | None = None
     leased: bool = False
 
@@ -153,6 +158,11 @@ class Entry:
     @property
     def name(self) -> str:
         return " / ".join(self.cards.values())
+
+    @property
+    def kept(self) -> KeptCaches | None:
+        """The caches that the loaded model keeps for a next turn, where it is one that does."""
+        return getattr(self.loaded, "kept", None)
 
 
 @dataclass(eq=False)

@@ -365,3 +365,26 @@ def test_shipped_starter_models_load(starter, settings):
             assert all(torch.isfinite(p).all() for p in part.parameters())
         if starter.kind != "image":
             assert type(loaded.model).__name__ == starter.model_class
+
+
+def test_a_window_that_never_slides_is_taken_out_and_changes_nothing(settings, tmp_path):
+    from transformers import AutoConfig, DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    save_text(tmp_path / "phi")
+    config = json.loads((tmp_path / "phi" / "config.json").read_text())
+    ids = torch.tensor([[4, 5, 6, 7, 5, 4, 6]])
+    logits = []
+    for name, window in (("none", None), ("idle", 64), ("slides", 3)):
+        shutil.copytree(tmp_path / "phi", tmp_path / name)
+        (tmp_path / name / "config.json").write_text(json.dumps(config | {"sliding_window": window}))
+        loaded = load(card(name, tmp_path / name), "cpu", "float32", None, None, settings)
+        plain = type(loaded.model).from_pretrained(tmp_path / name, dtype=torch.float32)
+        with torch.inference_mode():
+            logits.append(loaded.model(ids).logits)
+            torch.testing.assert_close(logits[-1], plain(ids).logits)
+        kinds = {type(layer) for layer in DynamicCache(config=loaded.model.config).layers}
+        assert (kinds == {DynamicLayer}) == (name != "slides")
+    torch.testing.assert_close(logits[0], logits[1])
+    assert not torch.allclose(logits[0], logits[2])
+    assert AutoConfig.from_pretrained(tmp_path / "idle").sliding_window == 64

@@ -1,0 +1,118 @@
+"""Many running sequences of one transformers model that take each step together. Knows nothing of text or requests.
+
+Sequences join and leave between steps, each with a length of its own: shorter ones are padded on the left, where an
+attention mask hides the padding and positions count from each sequence's own beginning. One step for sixteen costs a
+small model little more than one for one, since most of either is reading the weights and starting operators.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from transformers import DynamicCache
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
+
+class Row:
+    """One sequence of a batch: how many of its tokens are in the cache."""
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+
+
+class BatchLogits:
+    """The key-value caches of several sequences as one, and the step that they take together.
+
+    The model has to keep plain keys and values (`logits_torch.can_rewind`), which can be padded, joined and cut, and
+    embeddings that turn a key by its own position alone.
+    """
+
+    def __init__(self, model: PreTrainedModel) -> None:
+        self._model = model
+        self._rows: list[Row] = []
+        self._cache = DynamicCache(config=model.config)
+        self._mask = torch.zeros(0, 0, dtype=torch.long, device=model.device)  # (rows, tokens), 1 where a token is
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @torch.inference_mode()
+    def join(self, cache: DynamicCache, length: int) -> Row:
+        """Takes in a sequence whose first `length` tokens `cache` holds, which belongs to the batch from now on."""
+        row = Row(length)
+        if not self._rows:
+            self._cache, self._mask = cache, torch.ones(1, length, dtype=torch.long, device=self._model.device)
+        else:
+            width = max(self._mask.shape[1], length)
+            for ours, new in zip(_layers(self._cache), _layers(cache), strict=True):
+                ours.keys = torch.cat([_padded(ours.keys, width), _padded(new.keys, width)])
+                ours.values = torch.cat([_padded(ours.values, width), _padded(new.values, width)])
+            new_mask = torch.ones(1, length, dtype=torch.long, device=self._model.device)
+            self._mask = torch.cat([F.pad(m, (width - m.shape[1], 0)) for m in (self._mask, new_mask)])
+        self._rows.append(row)
+        return row
+
+    @torch.inference_mode()
+    def step(self, tokens: Mapping[Row, int]) -> dict[Row, torch.Tensor]:
+        """Appends one token to every sequence and returns float logits after it, (1, V) each.
+
+        Raises:
+            KeyError: a sequence has no token.
+        """
+        device = self._model.device
+        ids = torch.tensor([[tokens[row]] for row in self._rows], device=device)
+        positions = torch.tensor([[row.length] for row in self._rows], device=device)
+        self._mask = F.pad(self._mask, (0, 1), value=1)
+        # Without padding no mask is needed, and attention is faster without one.
+        mask = None if bool(self._mask.all()) else self._mask
+        logits = self._model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits
+        for row in self._rows:
+            row.length += 1
+        return {row: logits[i] for i, row in enumerate(self._rows)}
+
+    @torch.inference_mode()
+    def leave(self, row: Row) -> DynamicCache:
+        """Lets a sequence go, with the padding that only it needed; returns its own cache."""
+        at = self._rows.index(row)
+        own = _cut(self._cache, self._model, slice(at, at + 1), row.length)
+        self._rows.remove(row)
+        if not self._rows:
+            self._cache, self._mask = DynamicCache(config=self._model.config), self._mask[:0, :0]
+            return own
+        width = max(one.length for one in self._rows)
+        kept = torch.tensor([i for i in range(len(self._mask)) if i != at], device=self._model.device)
+        self._mask = self._mask[kept, -width:]
+        self._cache = _cut(self._cache, self._model, kept, width)
+        return own
+
+
+def _cut(cache: DynamicCache, model: PreTrainedModel, rows: slice | torch.Tensor, width: int) -> DynamicCache:
+    """Some rows of a cache and their last `width` tokens, in memory of their own unless that is all of it."""
+    part = DynamicCache(config=model.config)
+    for new, old in zip(_layers(part), _layers(cache), strict=True):
+        for name in ("keys", "values"):
+            setattr(new, name, getattr(old, name)[rows, :, -width:].contiguous())
+        new.dtype, new.device, new.is_initialized = old.dtype, old.device, True
+    return part
+
+
+def _layers(cache: DynamicCache) -> list[Any]:
+    """The cache's layers, which are plain (`can_rewind`)."""
+    return list(cache.layers)
+
+
+def _padded(tensor: torch.Tensor, width: int) -> torch.Tensor:
+    """Keys or values (B, H, T, D) with zeros before them, (B, H, width, D)."""
+    return F.pad(tensor, (0, 0, width - tensor.shape[2], 0))

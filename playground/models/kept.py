@@ -1,0 +1,95 @@
+"""Key-value caches of conversations that have ended for now, kept beside a text model for their next turn.
+
+A cache serves a prompt as far as their tokens are the same; that they are is compared here, token by token. Whoever
+needs memory clears them first: they save time and nothing else. Knows nothing of text.
+"""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from transformers import DynamicCache
+
+MOST = 32  # caches; more are looked through for longer than short ones save
+LEAST = 16  # tokens in common below which reading them again costs less than the search saves
+
+
+@dataclass(eq=False)
+class _Kept:
+    ids: tuple[int, ...]
+    cache: DynamicCache
+    bytes: int
+
+
+class KeptCaches:
+    """The caches of a model, the least recently used one first: at most MOST, and at most `limit` bytes."""
+
+    def __init__(self, limit: int = 0) -> None:
+        self.limit = limit
+        self._lock = threading.Lock()
+        self._caches: list[_Kept] = []
+
+    @property
+    def bytes(self) -> int:
+        return sum(kept.bytes for kept in list(self._caches))
+
+    def put(self, ids: Sequence[int], cache: DynamicCache) -> None:
+        """Keeps a cache that holds `ids`, if there is room for it; it must not be used by the giver any more."""
+        with self._lock:
+            self._caches.append(_Kept(tuple(ids), cache, cache_bytes(cache)))
+            while self._caches and (self.bytes > self.limit or len(self._caches) > MOST):
+                del self._caches[0]
+
+    def take(self, ids: Sequence[int]) -> tuple[DynamicCache | None, int]:
+        """The cache with most of the beginning of `ids`, cut to that, and how many tokens it holds; else None and 0.
+
+        At least the last token of `ids` is left to be read, since a cache has no logits. A cache that only shares its
+        beginning with `ids` stays, and a copy of that is given.
+        """
+        with self._lock:
+            found, length = None, LEAST - 1
+            for kept in self._caches:
+                common = min(_common(kept.ids, ids), len(ids) - 1)
+                if common > length:
+                    found, length = kept, common
+            if found is None:
+                return None, 0
+            self._caches.remove(found)
+            if length < len(found.ids) - 1:  # another conversation with the same beginning
+                self._caches.append(found)
+                return _beginning(found.cache, length), length
+        if length < len(found.ids):
+            found.cache.crop(length - len(found.ids))
+        return found.cache, length
+
+    def clear(self) -> None:
+        with self._lock:
+            self._caches.clear()
+
+
+def cache_bytes(cache: DynamicCache) -> int:
+    """Bytes of a cache's keys and values."""
+    tensors = [t for layer in cache.layers for t in (getattr(layer, "keys", None), getattr(layer, "values", None))]
+    return sum(t.numel() * t.element_size() for t in tensors if t is not None)
+
+
+def _beginning(cache: DynamicCache, length: int) -> DynamicCache:
+    """A copy of a cache's first `length` tokens."""
+    part = copy.copy(cache)
+    part.layers = [copy.copy(layer) for layer in cache.layers]
+    for layer in cast(Any, part.layers):
+        layer.keys, layer.values = layer.keys[:, :, :length].clone(), layer.values[:, :, :length].clone()
+    return part
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """How many tokens both begin with."""
+    for i, (left, right) in enumerate(zip(one, other, strict=False)):
+        if left != right:
+            return i
+    return min(len(one), len(other))
