@@ -11,12 +11,12 @@ import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from playground.catalog import Catalog, ModelCard
 from playground.errors import Cancelled, PlaygroundError
 from playground.local_jobs import Emit, Jobs, Work
+from playground.mailbox import Mailbox
 from playground.protocol import (
     AddRequest,
     CancelToken,
@@ -61,13 +61,8 @@ class LocalEngine:
     # --- the seam ---
 
     async def submit(self, request: Request, cancel: CancelToken) -> AsyncIterator[Event]:
-        loop = asyncio.get_running_loop()
-        events: asyncio.Queue[Event] = asyncio.Queue()
-
-        def emit(event: Event) -> None:
-            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
-                loop.call_soon_threadsafe(events.put_nowait, event)
-
+        mail = Mailbox(asyncio.get_running_loop())
+        emit = mail.put
         try:
             if isinstance(request, SizeRequest | AddRequest):
                 work, name = self._jobs.named(request), "size"
@@ -87,16 +82,12 @@ class LocalEngine:
         ended = False
         try:
             while not ended:
-                try:
-                    event = await asyncio.wait_for(events.get(), POLL_S)
-                except TimeoutError:
-                    if cancel.cancelled and worker.withdraw(job):
-                        ended = True
-                        yield Notice("Stopped before it began.")
-                        yield Done()
-                    continue
-                ended = isinstance(event, Done | Failed)
-                yield event
+                events = await mail.come(POLL_S)
+                if not events and cancel.cancelled and worker.withdraw(job):
+                    events = [Notice("Stopped before it began."), Done()]
+                for event in events:
+                    ended = isinstance(event, Done | Failed)
+                    yield event
         finally:
             if not ended:  # the listener went away in the middle
                 cancel.cancel()

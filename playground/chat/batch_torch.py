@@ -7,7 +7,7 @@ small model little more than one for one, since most of either is reading the we
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -41,21 +41,47 @@ class BatchLogits:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def rows(self) -> set[Row]:
+        return set(self._rows)
+
+    @torch.inference_mode()
+    def start(self, prompts: Sequence[list[int]]) -> list[tuple[Row, torch.Tensor]]:
+        """Begins sequences with prompts that are read in one step; each with the logits after its prompt, (1, V)."""
+        rows = [Row(len(prompt)) for prompt in prompts]
+        width = max(row.length for row in rows)
+        device = self._model.device
+        ids = torch.tensor([[0] * (width - len(prompt)) + prompt for prompt in prompts], device=device)
+        mask = torch.tensor([[0] * (width - row.length) + [1] * row.length for row in rows], device=device)
+        cache = DynamicCache(config=self._model.config)
+        logits = self._model(
+            input_ids=ids,
+            attention_mask=_needed(mask),
+            position_ids=(mask.cumsum(1) - 1).clamp(min=0),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits
+        self._take_in(rows, cache, mask)
+        return [(row, logits[i]) for i, row in enumerate(rows)]
+
     @torch.inference_mode()
     def join(self, cache: DynamicCache, length: int) -> Row:
         """Takes in a sequence whose first `length` tokens `cache` holds, which belongs to the batch from now on."""
         row = Row(length)
+        self._take_in([row], cache, torch.ones(1, length, dtype=torch.long, device=self._model.device))
+        return row
+
+    def _take_in(self, rows: list[Row], cache: DynamicCache, mask: torch.Tensor) -> None:
         if not self._rows:
-            self._cache, self._mask = cache, torch.ones(1, length, dtype=torch.long, device=self._model.device)
+            self._cache, self._mask = cache, mask
         else:
-            width = max(self._mask.shape[1], length)
+            width = max(self._mask.shape[1], mask.shape[1])
             for ours, new in zip(_layers(self._cache), _layers(cache), strict=True):
                 ours.keys = torch.cat([_padded(ours.keys, width), _padded(new.keys, width)])
                 ours.values = torch.cat([_padded(ours.values, width), _padded(new.values, width)])
-            new_mask = torch.ones(1, length, dtype=torch.long, device=self._model.device)
-            self._mask = torch.cat([F.pad(m, (width - m.shape[1], 0)) for m in (self._mask, new_mask)])
-        self._rows.append(row)
-        return row
+            self._mask = torch.cat([F.pad(m, (width - m.shape[1], 0)) for m in (self._mask, mask)])
+        self._rows += rows
 
     @torch.inference_mode()
     def step(self, tokens: Mapping[Row, int]) -> dict[Row, torch.Tensor]:
@@ -68,11 +94,9 @@ class BatchLogits:
         ids = torch.tensor([[tokens[row]] for row in self._rows], device=device)
         positions = torch.tensor([[row.length] for row in self._rows], device=device)
         self._mask = F.pad(self._mask, (0, 1), value=1)
-        # Without padding no mask is needed, and attention is faster without one.
-        mask = None if bool(self._mask.all()) else self._mask
         logits = self._model(
             input_ids=ids,
-            attention_mask=mask,
+            attention_mask=_needed(self._mask),
             position_ids=positions,
             past_key_values=self._cache,
             use_cache=True,
@@ -96,6 +120,11 @@ class BatchLogits:
         self._mask = self._mask[kept, -width:]
         self._cache = _cut(self._cache, self._model, kept, width)
         return own
+
+
+def _needed(mask: torch.Tensor) -> torch.Tensor | None:
+    """The mask, or None where it hides nothing: attention is faster without one."""
+    return None if bool(mask.all()) else mask
 
 
 def _cut(cache: DynamicCache, model: PreTrainedModel, rows: slice | torch.Tensor, width: int) -> DynamicCache:

@@ -98,9 +98,14 @@ def read_into(cache: DynamicCache, model: PreTrainedModel, ids: list[int], held:
     return logits[:, -1]
 
 
+def keeps_kernels(model: PreTrainedModel) -> bool:
+    """Whether torch compiles kernels for each number of tokens and keeps them: in 16 bit on a CPU."""
+    return model.device.type == "cpu" and model.dtype != torch.float32
+
+
 def _padding(cache: DynamicCache, model: PreTrainedModel, held: int, count: int) -> int:
     """Tokens to add to `count`; none where they would change the others or could not be forgotten."""
-    if count == 1 or model.device.type != "cpu" or model.dtype == torch.float32:
+    if count == 1 or not keeps_kernels(model):
         return 0
     step = next((step for step, upto in ROUNDED if count <= upto), ROUNDED[-1][0])
     end = held + count + -count % step

@@ -8,7 +8,7 @@ cannot be joined (`logits_torch.can_rewind`), and other runtimes, make their ans
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -20,9 +20,13 @@ from playground.protocol import CancelToken
 
 if TYPE_CHECKING:
     import torch
+    from transformers import DynamicCache
 
     from playground.chat.batch_torch import BatchLogits, Row
     from playground.chat.logits_torch import TorchLogits
+
+
+SHORT = 256  # tokens of a prompt that is read together with others
 
 
 class Together:
@@ -30,6 +34,8 @@ class Together:
 
     def __init__(self) -> None:
         self._batch: BatchLogits | None = None
+        self._starting: dict[Answer, list[int]] = {}
+        self._started: dict[Answer, tuple[Row, BatchLogits, torch.Tensor]] = {}
         self._wanted: dict[Row, int] = {}
         self._found: dict[Row, torch.Tensor] = {}
         self._error: BaseException = RuntimeError("no step has failed")
@@ -64,40 +70,80 @@ class Together:
             self._alone = False
 
     def _joined(self, one: Answer, source: TorchLogits, cancel: CancelToken) -> Iterator[None]:
-        from playground.chat.batch_torch import BatchLogits
-
-        logits = yield from in_chunks(source, one.ids, cancel)
-        token = one.take(logits)
-        if token is None:
-            return
-        if self._batch is None or not len(self._batch):
-            self._batch = BatchLogits(source.model)
-        batch = self._batch
-        row = batch.join(*source.give())
+        row, batch, logits = yield from self._begun(one, source, cancel)
         try:
-            while token is not None:
+            while (token := one.take(logits)) is not None:
                 self._wanted[row] = token
                 yield
                 if cancel.cancelled:
                     raise Cancelled
-                token = one.take(self._logits_of(row, batch))
+                logits = yield from self._logits_of(row, batch)
         finally:
             self._wanted.pop(row, None)
             self._found.pop(row, None)
             if batch is self._batch:
-                source.receive(batch.leave(row), one.ids[: row.length])
-                if not len(batch):
-                    self._batch = None  # it refers to the model, which could not be freed
+                source.receive(self._left(batch, row), one.ids[: row.length])
 
-    def _logits_of(self, row: Row, batch: BatchLogits) -> torch.Tensor:
-        if row in self._found:
-            return self._found.pop(row)
-        if batch is not self._batch:
-            raise copy.copy(self._error)
-        wanted, self._wanted = self._wanted, {}
+    def _begun(
+        self, one: Answer, source: TorchLogits, cancel: CancelToken
+    ) -> Generator[None, None, tuple[Row, BatchLogits, torch.Tensor]]:
+        """Reads the prompt: a short one with those of the others who begin now, else by itself, in chunks."""
+        from playground.chat.logits_torch import keeps_kernels
+
+        if source.held(len(one.ids)) or len(one.ids) > SHORT or keeps_kernels(source.model):
+            logits = yield from in_chunks(source, one.ids, cancel)
+            batch = self._batch_for(source)
+            return batch.join(*source.give()), batch, logits
+        self._starting[one] = list(one.ids)
         try:
-            self._found = batch.step(wanted)
+            yield
+            if cancel.cancelled:
+                raise Cancelled
+            if one in self._starting:
+                self._start(source)
+            if one not in self._started:
+                raise copy.copy(self._error)
+            return self._started.pop(one)
+        finally:
+            self._starting.pop(one, None)
+            begun = self._started.pop(one, None)
+            if begun is not None and begun[1] is self._batch:
+                self._left(begun[1], begun[0])  # cancelled between its prompt and its first token
+
+    def _start(self, source: TorchLogits) -> None:
+        batch, starting = self._batch_for(source), self._starting
+        self._starting = {}
+        try:
+            begun = batch.start(list(starting.values()))
         except BaseException as error:
-            self._error, self._batch = error, None  # its cache is half a step on; the others meet the same error
+            self._error, self._batch = error, None
             raise
+        self._started |= {one: (row, batch, logits) for one, (row, logits) in zip(starting, begun, strict=True)}
+
+    def _batch_for(self, source: TorchLogits) -> BatchLogits:
+        from playground.chat.batch_torch import BatchLogits
+
+        if self._batch is None:
+            self._batch = BatchLogits(source.model)
+        return self._batch
+
+    def _left(self, batch: BatchLogits, row: Row) -> DynamicCache:
+        own = batch.leave(row)
+        if not len(batch):
+            self._batch = None  # it refers to the model, which could not be freed
+        return own
+
+    def _logits_of(self, row: Row, batch: BatchLogits) -> Generator[None, None, torch.Tensor]:
+        while row not in self._found:
+            if batch is not self._batch:
+                raise copy.copy(self._error)
+            if batch.rows - self._wanted.keys():
+                yield  # somebody has begun, and has not said yet what follows the prompt
+                continue
+            wanted, self._wanted = self._wanted, {}
+            try:
+                self._found = batch.step(wanted)
+            except BaseException as error:
+                self._error, self._batch = error, None  # its cache is half a step on; the others meet the same error
+                raise
         return self._found.pop(row)

@@ -38,12 +38,19 @@ def joined(batch: BatchLogits, model, ids: list[int]) -> Row:
 
 
 @settings(max_examples=15, deadline=None)
-@given(seed=st.integers(0, 10**6), moves=st.lists(st.sampled_from(["join", "step", "step", "leave"]), max_size=25))
+@given(
+    seed=st.integers(0, 10**6), moves=st.lists(st.sampled_from(["start", "join", "step", "step", "leave"]), max_size=25)
+)
 def test_whoever_joins_and_leaves_each_gets_the_logits_that_it_gets_alone(model, seed: int, moves: list[str]) -> None:
     choose = random.Random(seed)
     batch, alone = BatchLogits(model), {}
-    for move in ["join", "step", *moves]:
-        if move == "join" and len(batch) < 5:
+    for move in ["join", "step", "start", *moves]:
+        if move == "start" and len(batch) < 5:
+            prompts = [[choose.randrange(10, 250) for _ in range(choose.randrange(1, 40))] for _ in range(3)]
+            for (row, logits), ids in zip(batch.start(prompts), prompts, strict=True):
+                alone[row] = Alone(model, ids)
+                torch.testing.assert_close(logits, alone[row].logits, atol=2e-4, rtol=2e-4)
+        elif move == "join" and len(batch) < 5:
             ids = [choose.randrange(10, 250) for _ in range(choose.randrange(1, 40))]
             alone[joined(batch, model, ids)] = Alone(model, ids)
         elif move == "leave" and alone:
