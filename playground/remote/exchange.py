@@ -83,7 +83,7 @@ class Exchange:
                         continue
                     wait = wait_before(error, attempt, self.endpoint, self.backoff_s)
                     if wait is not None:
-                        reason = told(error, self.endpoint, self.key, self.timeout_s, False).message
+                        reason = self._told(error, False).message
                         attempt += 1
                         yield Notice(f"{reason} Try {attempt} in {wait:.1f} seconds.")
                         if not await _paused(wait, cancel):
@@ -92,9 +92,7 @@ class Exchange:
                         continue
                 for event in answer.finish():
                     yield event
-                if isinstance(error, StreamEnded):
-                    raise broken(self.endpoint) from None
-                raise told(error, self.endpoint, self.key, self.timeout_s, answer.grown.begun) from None
+                raise self._told(error, answer.grown.begun) from None
         for event in answer.finish():
             yield event
         for text in await asyncio.to_thread(lambda: list(self._checks(answer))):
@@ -130,7 +128,7 @@ class Exchange:
 
     def _answer(self, body: dict[str, Any]) -> Answer:
         if self.endpoint.api == "responses":
-            return ResponsesAnswer(self.card, self.endpoint, self.asked, self.key)
+            return ResponsesAnswer(self.card, self.endpoint, self.asked, self.key, body.get("max_output_tokens", 0))
         seed = body.get("seed", body.get("extra_body", {}).get("random_seed"))
         return ChatAnswer(self.card, self.endpoint, self.asked, seed)
 
@@ -145,6 +143,11 @@ class Exchange:
         body, name = smaller
         self.refused.add(name)
         return body, self._left_out(name)
+
+    def _told(self, error: Exception, begun: bool) -> PlaygroundError:
+        if isinstance(error, StreamEnded):
+            return broken(self.endpoint, begun)
+        return told(error, self.endpoint, self.key, self.timeout_s, begun)
 
     def _left_out(self, name: str) -> str:
         return f"{self.endpoint.host} takes no {name} for {self.endpoint.model}: sent without it."

@@ -40,8 +40,10 @@ def told(error: Exception, endpoint: Endpoint, key: str, timeout_s: float, begun
     return ModelUnavailable(f"{host} sent something that is not {what}.", hint)
 
 
-def broken(endpoint: Endpoint) -> PlaygroundError:
+def broken(endpoint: Endpoint, begun: bool = True) -> PlaygroundError:
     """The stream ended before the answer did."""
+    if not begun:
+        return ModelUnavailable(f"{endpoint.host} closed the connection without an answer.", "Try again in a minute.")
     return ModelUnavailable(f"The connection to {endpoint.host} broke in the middle of the answer.", KEPT)
 
 

@@ -20,12 +20,17 @@ REASONS = {"max_output_tokens": "length", "content_filter": "content filter"}
 
 
 class ResponsesAnswer:
-    """One answer of the Responses API. What comes with its `done` event only is shown then."""
+    """One answer of the Responses API. What comes with its `done` event only is shown then.
 
-    def __init__(self, card: ModelCard, endpoint: Endpoint, request: ChatRequest, key: str = "") -> None:
+    `key` is kept out of error messages; `limit` is the number of new tokens that was asked for, 0 for none.
+    """
+
+    def __init__(
+        self, card: ModelCard, endpoint: Endpoint, request: ChatRequest, key: str = "", limit: int = 0
+    ) -> None:
         self.grown = Growth(card, endpoint, request)
         self.stop_reason = ""
-        self._endpoint, self._key = endpoint, key
+        self._endpoint, self._key, self._limit = endpoint, key, limit
         self._seen: set[tuple[str, ...]] = set()  # what has come in deltas already
         self._thought_at: tuple[str, ...] = ()
         self._texts: set[str] = set()  # the messages whose text has begun
@@ -134,6 +139,9 @@ class ResponsesAnswer:
     def _completed(self, event: Any) -> Iterator[Event]:
         yield from self._ended(event.response)
         self.stop_reason = "tool calls" if self.grown.calls else "refusal" if self.grown.refusal else "end"
+        spent = self.grown.usage.completion
+        if self._endpoint.kind == "transformers" and self._limit and spent is not None and spent >= self._limit:
+            self.stop_reason = "length"  # transformers serve calls such an answer complete
 
     def _incomplete(self, event: Any) -> Iterator[Event]:
         yield from self._ended(event.response)
