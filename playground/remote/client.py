@@ -27,7 +27,7 @@ _BLANK_LINE = re.compile(rb"\r\n\r\n|\n\n|\r\r")
 
 
 def opened(endpoint: Endpoint, key: str, timeout_s: float) -> AsyncOpenAI:
-    """A client for one request, to be closed after it; the first import takes a second."""
+    """A client for one request, to be closed after it. The first takes a second, so call it off the event loop."""
     import openai
 
     async def request_hook(request: Any) -> None:
@@ -48,7 +48,7 @@ def opened(endpoint: Endpoint, key: str, timeout_s: float) -> AsyncOpenAI:
         response.stream = _bounded(response.stream, endpoint.host, events=response.is_success, packed=packed)
 
     timeout = openai.Timeout(timeout_s, connect=min(CONNECT_S, timeout_s))
-    return openai.AsyncOpenAI(
+    client = openai.AsyncOpenAI(
         base_url=endpoint.base_url,
         api_key=key or NO_KEY,
         timeout=timeout,
@@ -61,6 +61,8 @@ def opened(endpoint: Endpoint, key: str, timeout_s: float) -> AsyncOpenAI:
             event_hooks={"request": [request_hook], "response": [response_hook]},
         ),
     )
+    _ = client.responses if endpoint.api == "responses" else client.chat.completions  # imported here, in this thread
+    return client
 
 
 def _bounded(stream: Any, host: str, *, events: bool, packed: bool) -> Any:

@@ -48,6 +48,7 @@ class Exchange:
     timeout_s: float
     backoff_s: float
     refused: set[str] = field(default_factory=set)
+    _tried: set[str] = field(default_factory=set)
 
     async def run(self, client: AsyncOpenAI, cancel: CancelToken) -> AsyncGenerator[Event, None]:
         """The events of the answer; see the module."""
@@ -141,6 +142,9 @@ class Exchange:
         if (smaller := without_refused(error, body)) is None:
             return None
         body, name = smaller
+        if name in self._tried:
+            return None  # a server that changes its mind is not asked for ever
+        self._tried.add(name)
         self.refused.add(name)
         return body, self._left_out(name)
 

@@ -182,7 +182,7 @@ def _efforts(card: ModelCard, endpoint: Endpoint) -> tuple[str, ...]:
     if endpoint.kind == "transformers":
         return ()
     if endpoint.kind == "mistral" and card.can("reasoning-api"):
-        return ("none", "high")  # https://docs.mistral.ai/capabilities/reasoning
+        return ("none", "high")  # https://docs.mistral.ai/capabilities/reasoning/adjustable
     return family_of(card, endpoint).efforts
 
 

@@ -15,7 +15,7 @@ from playground.protocol import ChatRequest, Message
 from playground.remote.endpoint import Endpoint
 from playground.remote.parameters import family_of, fitted
 from playground.remote.schemas import bound_schema
-from playground.remote.turns import image_url, own_items, paired, parameters_of, system_of
+from playground.remote.turns import check_choice, image_url, own_items, paired, parameters_of, system_of
 
 
 def responses_arguments(
@@ -57,6 +57,7 @@ def responses_arguments(
             for tool in checked.tools
         ]
         choice = checked.tool_choice
+        check_choice(choice, checked.tools)
         plain = choice in ("auto", "none", "required")
         body["tool_choice"] = choice if plain else {"type": "function", "name": choice}
     if checked.json_schema:

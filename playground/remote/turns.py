@@ -91,6 +91,13 @@ def parameters_of(tool: ToolSpec) -> dict[str, Any]:
     return json_object(tool.parameters or "{}", f"The parameters of the tool {tool.name}")
 
 
+def check_choice(choice: str, tools: Sequence[ToolSpec]) -> None:
+    """Raises InvalidRequest unless `choice` is a way to choose among these tools, or one of them."""
+    known = ("auto", "none", "required", *(tool.name for tool in tools))
+    if choice not in known:
+        raise InvalidRequest(f"tool_choice must be one of {', '.join(known)}, got {choice!r}.")
+
+
 def json_object(text: str, what: str) -> dict[str, Any]:
     """The JSON object in `text`; `what` begins the sentence of the InvalidRequest that is raised otherwise."""
     try:

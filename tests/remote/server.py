@@ -51,6 +51,7 @@ class Script:
     paths: list[str] = field(default_factory=list)
     seen: list[dict[str, str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    packed: bool = False
     gone: threading.Event = field(default_factory=threading.Event)
     url: str = ""
 
@@ -80,6 +81,8 @@ def serving(script: Script) -> Iterator[Script]:
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.send_header("Transfer-Encoding", "chunked")
+            if script.packed:
+                self.send_header("Content-Encoding", "gzip")
             self.end_headers()
             try:
                 for part in script.stream():
