@@ -131,6 +131,8 @@ def _message(message: Message, endpoint: Endpoint, checked: ChatRequest) -> dict
     if message.role == "assistant":
         if message.reasoning and checked.keep_reasoning is not False and endpoint.kind in _THOUGHTS:
             row["reasoning_content"] = message.reasoning
+            if endpoint.kind == "vllm":
+                row["reasoning"] = message.reasoning  # the name since 0.11
         if message.tool_calls:
             if not message.content and endpoint.kind in ("openai", "azure"):
                 row["content"] = None

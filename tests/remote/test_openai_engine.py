@@ -186,6 +186,18 @@ def test_silence_ends_at_the_time_limit(script: Script) -> None:
     assert len(script.asked) == 1
 
 
+def test_silence_in_the_middle_keeps_what_came(script: Script) -> None:
+    def stalled() -> Iterator[bytes]:
+        yield chunk(content="Hel")
+        time.sleep(1.5)
+
+    script.stream = stalled
+    events = ask(engine(card(script.url), timeout_s=0.3))
+    assert text_of(events) == "Hel"
+    assert "fell silent for 0.3 seconds in the middle of the answer" in failure(events).error
+    assert len(script.asked) == 1
+
+
 def test_nobody_there_is_told_with_the_address() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))  # bound, not listening
