@@ -14,6 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from playground.errors import PlaygroundError, UnknownModel
+from playground.sources import Price, Source
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
@@ -33,18 +34,6 @@ class Published(BaseModel):
     unit: str = ""
     source: str
     note: str = ""
-
-
-class Price(BaseModel):
-    """US dollars for a million tokens; always an estimate, with its date and source."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    input_per_million: float = Field(ge=0)
-    output_per_million: float = Field(ge=0)
-    cached_input_per_million: float | None = Field(default=None, ge=0)
-    dated: str
-    source: str
 
 
 class Build(BaseModel):
@@ -90,11 +79,12 @@ class ModelCard(BaseModel):
     subfolder `file`. `quantization` ("int8", "int4", …) is what the weights are turned into while loading.
     `parameters` counts weights; `context` is in tokens, `native_size` in pixels; `memory` maps dtype to bytes.
     `gated` means: its licence must be accepted on the hub first, with a token.
+    `sources` lists other places that serve the same model; each becomes a card `id@name` with that place as `origin`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9._-]*(@[a-z0-9][a-z0-9._-]*)?$")
     name: str = Field(min_length=1)
     kind: Kind
     source: str = Field(min_length=1)
@@ -111,6 +101,8 @@ class ModelCard(BaseModel):
     licence_url: str = ""
     gated: bool = False
     base_url: str = ""
+    origin: Source | None = None
+    sources: tuple[Source, ...] = ()
     price: Price | None = None
     published: tuple[Published, ...] = ()
     builds: tuple[Build, ...] = ()
@@ -137,6 +129,12 @@ class ModelCard(BaseModel):
     def _fits_its_kind(self) -> ModelCard:
         if self.backend == "openai" and self.kind != "chat":
             raise ValueError("backend openai serves chat cards only")
+        if self.origin is not None and self.backend != "openai":
+            raise ValueError("origin belongs to backend openai")
+        if self.sources and self.kind != "chat":
+            raise ValueError("sources serve chat cards only")
+        if len({source.name for source in self.sources}) < len(self.sources):
+            raise ValueError("two sources have the same name")
         ending = ONE_FILE.get(self.format, "")
         if ending and not self.file.endswith(ending):
             raise ValueError(f"format {self.format} needs a file that ends in {ending}, got {self.file!r}")
@@ -167,6 +165,27 @@ class ModelCard(BaseModel):
 
     def can(self, capability: str) -> bool:
         return capability in self.capabilities
+
+    def at(self, source: Source) -> ModelCard:
+        """This model as `source` serves it: a card of its own, so that two sources can stand side by side."""
+        return ModelCard(
+            id=f"{self.id}@{source.name}",
+            name=f"{self.name} at {source.name}",
+            kind=self.kind,
+            source=source.model or self.source,
+            backend="openai",
+            origin=source,
+            context=self.context,
+            parameters=self.parameters,
+            licence=self.licence,
+            licence_url=self.licence_url,
+            price=source.price,
+            published=self.published,
+            defaults=self.defaults,
+            capabilities=self.capabilities if source.capabilities is None else source.capabilities,
+            summary=self.summary,
+            warning=source.note,
+        )
 
 
 class Catalog:
@@ -261,7 +280,16 @@ def load_catalog(own: Path | None = None, added: Path | None = None) -> Catalog:
         cards |= read_cards(own)
     if added is not None and added.exists():
         cards |= {i: card for i, card in read_cards(added).items() if i not in cards}
-    return Catalog(cards, added)
+    return Catalog(with_sources(cards), added)
+
+
+def with_sources(cards: Mapping[str, ModelCard]) -> dict[str, ModelCard]:
+    """The cards, each followed by one card a source; a card that is written out under that id wins."""
+    found: dict[str, ModelCard] = {}
+    for card in cards.values():
+        found[card.id] = card
+        found |= {at.id: at for at in map(card.at, card.sources) if at.id not in cards}
+    return found
 
 
 def card_as_toml(card: ModelCard) -> str:

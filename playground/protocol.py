@@ -396,6 +396,7 @@ class ModelState:
     `tier`: "device" or "ram" where its weights lie now. `working_bytes`: what its running requests have reserved beside
     the weights. `idle_s`: seconds since its last request ended. `quantization`: what the weights were turned into.
     `on_disk`: whether it can be loaded without fetching anything. `runtime`: what runs it where that is not torch.
+    `leaves_machine`: text that is sent to this model leaves this machine.
     """
 
     id: str
@@ -415,6 +416,7 @@ class ModelState:
     quantization: str = ""
     on_disk: bool = True
     runtime: str = ""
+    leaves_machine: bool = False
 
 
 @dataclass(frozen=True)

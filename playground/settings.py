@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     openai_base_url: str = Field("https://api.openai.com/v1", description="address of the OpenAI-compatible endpoint")
     openai_model: str = Field("", description="model name at that endpoint, instead of the card's own")
     openai_api_key: SecretStr | None = Field(None, description="key for that endpoint; OPENAI_API_KEY works too")
+    local_only: bool = Field(False, description="ask no model to which text would leave this machine")
     hf_token: SecretStr | None = Field(None, description="Hugging Face token for gated models; HF_TOKEN works too")
     offline: bool = Field(False, description="never ask the network for a model")
 

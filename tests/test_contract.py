@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import pickle
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -16,13 +17,14 @@ from playground.local_engine import LocalEngine
 from playground.protocol import CancelToken, ChatRequest, Done, Engine, Event, Failed, Message, Request, Token
 from playground.remote.openai_engine import OpenAIEngine
 from playground.settings import Settings
+from tests.remote.responses_events import completed, numbered, opening, speaking, sse
 from tests.remote.server import Script, serving, whole
 from tests.scripted import ScriptedEngine, answer
 
 NUMBERS = " ".join(str(n) for n in range(200))
 
 
-@pytest.fixture(scope="module", params=["local", "openai", "scripted", "router"])
+@pytest.fixture(scope="module", params=["local", "openai", "responses", "scripted", "router"])
 def engine_and_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple]:
     settings = Settings(data_dir=tmp_path_factory.mktemp("data"), offline=True)
     catalog = load_catalog()
@@ -39,9 +41,24 @@ def engine_and_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.Te
             remote = OpenAIEngine(cards, settings)
             router = Router(cards, {"openai": remote, "local": remote})
             yield (remote if request.param == "openai" else router), "remote"
+    elif request.param == "responses":
+        with serving(Script(stream=spoken)) as server:
+            origin = {"name": "here", "kind": "openai", "api": "responses", "base_url": server.url}
+            card = ModelCard(
+                id="remote", name="Remote", kind="chat", source="o4-mini", licence="-", backend="openai", origin=origin
+            )
+            yield OpenAIEngine(Catalog({"remote": card}), settings), "remote"
     else:
         plays = {"starter-phi": answer(NUMBERS, every=0.005)}
         yield ScriptedEngine(catalog, plays), "starter-phi"
+
+
+def spoken() -> Iterator[bytes]:
+    """The numbers as a stream of the Responses API."""
+    rows = numbered([*opening(), *speaking(NUMBERS), *completed()])
+    for row in rows:
+        yield sse([row])
+        time.sleep(0.005)
 
 
 def ask(model: str) -> ChatRequest:

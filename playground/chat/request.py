@@ -13,7 +13,7 @@ from playground.catalog import ModelCard
 from playground.errors import InvalidRequest
 from playground.protocol import ChatRequest, Message
 
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 TEMPERATURE = 0.7
@@ -41,6 +41,8 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
         top_k=_whole("top_k", request.top_k, 0, low=0, high=1_000_000),
         min_p=_number("min_p", request.min_p, 0.0, low=0, high=1),
         repetition_penalty=_number("repetition_penalty", request.repetition_penalty, 1.0, low=0.1, high=10),
+        presence_penalty=_number("presence_penalty", request.presence_penalty, 0.0, low=-2, high=2),
+        frequency_penalty=_number("frequency_penalty", request.frequency_penalty, 0.0, low=-2, high=2),
         max_new_tokens=_whole(
             "max_new_tokens", request.max_new_tokens, defaults.max_new_tokens or MAX_NEW_TOKENS, low=1, high=1_000_000
         ),
@@ -51,7 +53,7 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
 
 
 def checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The conversation with at most one system message, which stands first; the last message is the user's.
+    """The conversation with at most one system message, which stands first; the last is the user's or a tool's result.
 
     Raises:
         InvalidRequest: a role or a text is not valid, the last message is empty, or all is too long.
@@ -61,7 +63,7 @@ def checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
     for message in messages:
         if not isinstance(message, Message) or message.role not in ROLES:
             role = message.role if isinstance(message, Message) else message
-            raise InvalidRequest(f"A message's role must be system, user or assistant, got {_shown(role)}.")
+            raise InvalidRequest(f"A message's role must be {', '.join(ROLES)}, got {_shown(role)}.")
         check_text(f"The text of a {message.role} message", message.content)
     total = sum(len(m.content) for m in messages)
     if total > MAX_CHARACTERS:
@@ -69,9 +71,9 @@ def checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
             f"The conversation has {total:,} characters; at most {MAX_CHARACTERS:,} are taken.", "Shorten it."
         )
     last = messages[-1]
-    if last.role != "user":
+    if last.role not in ("user", "tool"):
         raise InvalidRequest(f"The last message must be the user's, got one with role {last.role!r}.")
-    if not last.content.strip():
+    if last.role == "user" and not (last.content.strip() or last.images or last.audio):
         raise InvalidRequest("The message is empty.", "Write a message first.")
     first_turn = next(i for i, m in enumerate(messages) if m.role != "system")
     if any(m.role == "system" for m in messages[first_turn:]):

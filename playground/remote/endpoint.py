@@ -1,43 +1,69 @@
-"""Where an API card's requests go, whether they may, and what they hold. Knows no HTTP."""
+"""Where an API card's requests go and whether they may. Knows addresses, keys and settings; knows no HTTP."""
 
 from __future__ import annotations
 
 import importlib.util
-import ipaddress
+import os
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from playground.catalog import ModelCard
 from playground.errors import ModelUnavailable
-from playground.protocol import ChatRequest
 from playground.settings import Settings
+from playground.sources import Api, ServerKind, Source, from_environment, host_of, is_loopback, is_openai, kind_of
 
-OPENAI_HOST = "api.openai.com"
 UNNAMED = "default"  # a card's source when the server is to be asked for its model
+OPENAI_KEY = "OPENAI_API_KEY"
+KEYS = {"azure": "AZURE_OPENAI_API_KEY", "mistral": "MISTRAL_API_KEY"}  # sent to those hosts where no other is named
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One address and the model's name there; `host` is what may be shown (no user, no path)."""
+    """One address and how it is spoken to.
+
+    `host` is what may be shown (no user, no path). `model` is the name that is sent, `family` the model's own name, by
+    which its parameters are looked up: a deployment may be called anything. `loopback`: this machine answers there.
+    `leaves`: text sent there leaves this machine. `key_env`: the variable that holds the key, "" for no particular one.
+    """
 
     base_url: str
     host: str
     model: str
+    family: str
+    kind: ServerKind
+    api: Api
     loopback: bool
-    openai: bool
+    leaves: bool
+    key_env: str = ""
+    query: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def openai(self) -> bool:
+        """Whether this is OpenAI's own API."""
+        return is_openai(host_of(self.base_url))
+
+    @property
+    def named(self) -> bool:
+        """Whether the server need not be asked which model it has."""
+        return self.model != UNNAMED
 
 
 def endpoint_of(card: ModelCard, settings: Settings) -> Endpoint:
-    """The card's own address, else the one of the settings; the settings' model name, else the card's.
+    """The place of the card's origin, else its own address, else that of the settings, whose model name goes first.
 
     Raises:
-        ModelUnavailable: the address is not an http or https URL.
+        ModelUnavailable: the address is missing, or is not an http or https URL.
     """
-    url = card.base_url or settings.openai_base_url
+    origin = card.origin
+    named = origin.base_url if origin else card.base_url or settings.openai_base_url
+    url = from_environment(named)
+    if not url:
+        raise ModelUnavailable(
+            f"The address of {card.name} is not set.", f"Set the environment variable {named[1:]} and start again."
+        )
     try:
         parts = urlsplit(url)
-        name, port = parts.hostname or "", parts.port
+        name, port = host_of(url), parts.port
     except ValueError:
         parts, name, port = urlsplit(""), "", None
     if parts.scheme not in ("http", "https") or not name:
@@ -46,88 +72,81 @@ def endpoint_of(card: ModelCard, settings: Settings) -> Endpoint:
             "Correct base_url in its card, or PLAYGROUND_OPENAI_BASE_URL.",
         )
     host = f"{name}:{port}" if port else name
-    return Endpoint(url, host, settings.openai_model or card.source, _is_loopback(name), name == OPENAI_HOST)
+    loopback = is_loopback(name)
+    if origin is None:
+        model = settings.openai_model or card.source
+        kind = kind_of(name)
+        api: Api = "responses" if kind == "openai" else "chat"
+        return Endpoint(url, host, model, model, kind, api, loopback, not loopback, KEYS.get(kind, ""))
+    api = origin.api or ("responses" if origin.kind == "openai" else "chat")
+    base_url, model, query = _azure(card, origin, url, api) if origin.kind == "azure" else (url, card.source, ())
+    leaves = not loopback or bool(origin.leaves_machine)
+    known = KEYS.get(origin.kind, "") if kind_of(name) == origin.kind else ""
+    return Endpoint(
+        base_url, host, model, card.source, origin.kind, api, loopback, leaves, origin.key_env or known, query
+    )
 
 
 def key_for(card: ModelCard, endpoint: Endpoint, settings: Settings) -> str:
     """The key to send there, or nothing: `OPENAI_API_KEY` is never shown to a server that only a card names.
 
-    `PLAYGROUND_OPENAI_API_KEY` was set for this app, so it goes wherever its cards go.
+    A card may name a variable of its own. `PLAYGROUND_OPENAI_API_KEY` was set for this app, so it goes wherever other
+    cards go.
     """
-    if card.base_url and not endpoint.openai and settings.openai_api_key is None:
+    if endpoint.key_env and endpoint.key_env != OPENAI_KEY:
+        return os.environ.get(endpoint.key_env, "")
+    if (card.base_url or card.origin) and not endpoint.openai and settings.openai_api_key is None:
         return ""
     return settings.api_key
 
 
 def unavailable(card: ModelCard, settings: Settings) -> ModelUnavailable | None:
     """Why this card cannot be asked from here, or None. Looks at settings only, never at the network."""
-    if importlib.util.find_spec("openai") is None:
-        return ModelUnavailable(
-            f"{card.name} needs the openai package, which is not installed.", 'Run: pip install "openai>=3,<4"'
-        )
     try:
         endpoint = endpoint_of(card, settings)
     except ModelUnavailable as error:
         return error
-    if endpoint.openai and not key_for(card, endpoint, settings):
+    if settings.local_only and endpoint.leaves:
         return ModelUnavailable(
-            f"{card.name} needs an API key.", "Set the environment variable OPENAI_API_KEY and start again."
+            f"{card.name} would send your text to {endpoint.host}, and this app is set to local only.",
+            "Choose a model on this machine, or start without --local-only (PLAYGROUND_LOCAL_ONLY).",
+        )
+    if importlib.util.find_spec("openai") is None:
+        return ModelUnavailable(
+            f"{card.name} needs the openai package, which is not installed.", 'Run: pip install "openai>=3,<4"'
+        )
+    if (endpoint.openai or endpoint.key_env) and not key_for(card, endpoint, settings):
+        return ModelUnavailable(
+            f"{card.name} needs an API key.",
+            f"Set the environment variable {endpoint.key_env or OPENAI_KEY} and start again.",
         )
     return None
 
 
-def body_of(asked: ChatRequest, checked: ChatRequest, card: ModelCard, endpoint: Endpoint) -> dict[str, Any]:
-    """The arguments of a streamed chat completion.
-
-    Reasoning models take no sampling values; what OpenAI's API does not know goes only to other servers, and only
-    where it was asked for.
-    """
-    body: dict[str, Any] = {
-        "model": endpoint.model,
-        "messages": [{"role": m.role, "content": m.content} for m in checked.messages],
-        "stream": True,
-        "stream_options": {"include_usage": True},
-    }
-    if card.can("reasoning-api"):
-        body["max_completion_tokens"] = checked.max_new_tokens
-        if checked.reasoning_effort:
-            body["reasoning_effort"] = checked.reasoning_effort
-        return body
-    body |= {"max_tokens": checked.max_new_tokens, "temperature": checked.temperature, "top_p": checked.top_p}
-    if checked.seed is not None:
-        body["seed"] = checked.seed
-    if checked.stop:
-        body["stop"] = list(checked.stop)
-    if not endpoint.openai:
-        extra = {name: getattr(checked, name) for name in _EXTRA if getattr(asked, name) is not None}
-        if extra:
-            body["extra_body"] = extra
-    return body
-
-
-def notices_of(asked: ChatRequest, checked: ChatRequest, card: ModelCard, endpoint: Endpoint) -> list[str]:
-    """What the user asked for and this endpoint does not take."""
-    reasoning = card.can("reasoning-api")
-    given = []
-    if reasoning or endpoint.openai:
-        names = _EXTRA + (("temperature", "top_p", "seed") if reasoning else ())
-        given = [name for name in names if getattr(asked, name) is not None]
-        given += ["stop"] if reasoning and checked.stop else []
-    if checked.reasoning_effort and not reasoning:
-        given.append("reasoning_effort")
-    said = [f"{card.name} takes no {', '.join(given)}: not sent."] if given else []
-    if endpoint.model != card.source:
-        said.append(f"Answered by {endpoint.model}, as PLAYGROUND_OPENAI_MODEL says.")
-    return said
-
-
-_EXTRA = ("top_k", "min_p", "repetition_penalty")
-
-
-def _is_loopback(name: str) -> bool:
-    if name == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
+def leaves_machine(card: ModelCard, settings: Settings) -> bool:
+    """Whether text that is sent to this card's model leaves this machine."""
+    if card.backend != "openai":
         return False
+    try:
+        return endpoint_of(card, settings).leaves
+    except ModelUnavailable:
+        return True  # an address that is not known yet is not one of this machine
+
+
+def _azure(card: ModelCard, origin: Source, url: str, api: Api) -> tuple[str, str, tuple[tuple[str, str], ...]]:
+    """Address, model name and query of an Azure resource.
+
+    With an api_version: `/openai/deployments/NAME/chat/completions?api-version=…`, and `/openai/responses`.
+    Without: the v1 API, whose paths are OpenAI's. An address that has a path already is taken as it is.
+    """
+    deployment = from_environment(origin.deployment) or card.source
+    version = from_environment(origin.api_version)
+    query = (("api-version", version),) if version else ()
+    root = url.rstrip("/")
+    if urlsplit(root).path:
+        return root, deployment, query
+    if not version:
+        return f"{root}/openai/v1", deployment, query
+    if api == "chat":
+        return f"{root}/openai/deployments/{quote(deployment, safe='')}", deployment, query
+    return f"{root}/openai", deployment, query

@@ -1,16 +1,16 @@
-"""Answers over any OpenAI-compatible API, as streamed chat completions, behind the same seam as local models.
+"""Answers over any OpenAI-compatible API, as streams, behind the same seam as local models.
 
-The `openai` package is an extra, imported by the first request. A key comes from the settings and goes nowhere but into
-the client.
+The `openai` package is an extra, imported by the first request. A key comes from the environment and goes nowhere but
+into the client.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, AsyncIterator
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from playground.catalog import Catalog, ModelCard
@@ -19,6 +19,7 @@ from playground.errors import Cancelled, InvalidRequest, ModelUnavailable, Playg
 from playground.protocol import (
     CancelToken,
     ChatRequest,
+    ChatStats,
     Done,
     Event,
     Failed,
@@ -29,29 +30,35 @@ from playground.protocol import (
     Request,
     UnloadRequest,
 )
-from playground.remote.endpoint import UNNAMED, Endpoint, body_of, endpoint_of, key_for, notices_of, unavailable
-from playground.remote.openai_errors import broken, told
-from playground.remote.openai_stream import Answer
+from playground.remote.client import opened
+from playground.remote.endpoint import Endpoint, endpoint_of, key_for, leaves_machine, unavailable
+from playground.remote.exchange import Exchange, watched
+from playground.remote.openai_errors import told
+from playground.remote.parameters import rejects
+from playground.remote.retries import BACKOFF_S
 from playground.settings import Settings
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
-T = TypeVar("T")
-
-POLL_S = 0.05  # how often a waiting stream looks at its cancel token
-CONNECT_S = 10.0
 TIMEOUT_S = 300.0  # reasoning models are silent for long before the first word
 PROBE_S = 0.5
 
 
 class OpenAIEngine:
-    """Runs the cards whose backend is "openai"; `timeout_s` is the longest silence that is waited out."""
+    """Runs the cards whose backend is "openai".
 
-    def __init__(self, catalog: Catalog, settings: Settings, *, timeout_s: float = TIMEOUT_S) -> None:
+    `timeout_s` is the longest silence that is waited out, `backoff_s` the first wait before another try.
+    """
+
+    def __init__(
+        self, catalog: Catalog, settings: Settings, *, timeout_s: float = TIMEOUT_S, backoff_s: float = BACKOFF_S
+    ) -> None:
         self._catalog = catalog
         self._settings = settings
         self._timeout_s = timeout_s
+        self._backoff_s = backoff_s
+        self._refused: dict[tuple[str, str], set[str]] = {}
 
     async def submit(self, request: Request, cancel: CancelToken) -> AsyncIterator[Event]:
         try:
@@ -69,7 +76,7 @@ class OpenAIEngine:
                 async for event in events:
                     yield event
         except PlaygroundError as error:
-            yield Failed(error.message, error.hint, type(error).__name__)
+            yield Failed.of(error)
 
     async def models(self) -> list[ModelState]:
         cards = [card for card in self._catalog if card.backend == "openai"]
@@ -78,63 +85,52 @@ class OpenAIEngine:
     async def health(self) -> Health:
         return Health(ok=True, device="api")
 
+    def rejects(self, card_id: str) -> dict[str, str]:
+        """What of a ChatRequest this card does not take, with reasons: what is known, and what its server has refused.
+
+        See `parameters.rejects`.
+        """
+        card = self._catalog[card_id]
+        found = rejects(card, self._settings)
+        if card.backend == "openai" and not isinstance(unavailable(card, self._settings), ModelUnavailable):
+            endpoint = endpoint_of(card, self._settings)
+            for name in self._refused.get((endpoint.host, endpoint.model), ()):
+                own = {"reasoning.effort": "reasoning_effort"}.get(name, name)
+                found.setdefault(own, f"{endpoint.host} has refused {name} for {endpoint.model}.")
+        return found
+
     # --- one answer ---
 
     async def _chat(self, request: ChatRequest, card: ModelCard, cancel: CancelToken) -> AsyncGenerator[Event, None]:
         checked = checked_chat(request, card)
         endpoint = endpoint_of(card, self._settings)
-        for text in notices_of(request, checked, card, endpoint):
-            yield Notice(text)
-        answer = Answer(card, endpoint, checked)
+        if endpoint.family != card.source:
+            yield Notice(f"Answered by {endpoint.family}, as PLAYGROUND_OPENAI_MODEL says.")
         key = key_for(card, endpoint, self._settings)
-        async with await asyncio.to_thread(self._client, endpoint, key) as client:
-            stream: Any = None
+        # Off the event loop: the first import of the package takes a second.
+        async with await asyncio.to_thread(opened, endpoint, key, self._timeout_s) as client:
             try:
-                if cancel.cancelled:
-                    raise Cancelled
-                endpoint = await _watched(_named(client, endpoint), cancel)
-                answer.start()
-                body = body_of(request, checked, card, endpoint)
-                stream = await _watched(client.chat.completions.create(**body), cancel)
-                while (chunk := await _watched(_next(stream), cancel)) is not None:
-                    for event in answer.read(chunk):
-                        yield event
-                for event in answer.finish():
-                    yield event
-                if not answer.complete:
-                    raise broken(endpoint)
+                endpoint = await self._named(client, endpoint, key, cancel)
             except Cancelled:
-                for event in answer.finish():
+                yield Done(ChatStats(stop_reason="stopped", context_size=card.context))
+                return
+            refused = self._refused.setdefault((endpoint.host, endpoint.model), set())
+            exchange = Exchange(request, checked, card, endpoint, key, self._timeout_s, self._backoff_s, refused)
+            async with contextlib.aclosing(exchange.run(client, cancel)) as events:
+                async for event in events:
                     yield event
-                answer.stop_reason = "stopped"
-            except PlaygroundError:
-                raise
-            except _api_errors() as error:
-                for event in answer.finish():
-                    yield event
-                raise told(error, endpoint, key, self._timeout_s, answer.begun) from None
-            finally:  # also when the listener goes away: the server sees the connection close and stops
-                if stream is not None:
-                    await stream.close()
-        if answer.filtered:
-            yield Notice(f"{endpoint.host} ended the answer by its content filter.")
-        yield Done(answer.stats())
 
-    def _client(self, endpoint: Endpoint, key: str) -> AsyncOpenAI:
-        """A client for one request; made off the event loop, since the first import takes a second."""
+    async def _named(self, client: AsyncOpenAI, endpoint: Endpoint, key: str, cancel: CancelToken) -> Endpoint:
+        """The endpoint with the name of the first model that the server offers, where the card names none."""
         import openai
 
-        timeout = openai.Timeout(self._timeout_s, connect=min(CONNECT_S, self._timeout_s))
-        return openai.AsyncOpenAI(
-            base_url=endpoint.base_url,
-            api_key=key or "none",  # the client insists on one; own servers ignore it
-            timeout=timeout,
-            max_retries=0,  # a hidden second try would be counted as the model's time
-            http_client=openai.DefaultAsyncHttpxClient(
-                timeout=timeout,
-                trust_env=not endpoint.loopback,  # a proxy could not reach this machine's loopback
-            ),
-        )
+        if endpoint.named:
+            return endpoint
+        try:
+            offered = (await watched(client.models.list(), cancel)).data
+            return replace(endpoint, model=offered[0].id) if offered else endpoint
+        except (openai.OpenAIError, ValueError, AttributeError, TypeError) as error:
+            raise told(error, endpoint, key, self._timeout_s, False) from None
 
     # --- states ---
 
@@ -148,6 +144,7 @@ class OpenAIEngine:
             parameters=card.parameters,
             device="api",
             reason=str(error) if error else "",
+            leaves_machine=leaves_machine(card, self._settings),
         )
 
     async def _silent(self, card: ModelCard) -> ModelUnavailable | None:
@@ -165,40 +162,3 @@ class OpenAIEngine:
         with contextlib.suppress(OSError):  # it answered; how it takes the goodbye does not matter
             await writer.wait_closed()
         return None
-
-
-async def _named(client: AsyncOpenAI, endpoint: Endpoint) -> Endpoint:
-    """The endpoint with the name of the first model that the server offers, where the card names none."""
-    if endpoint.model != UNNAMED:
-        return endpoint
-    offered = (await client.models.list()).data
-    return replace(endpoint, model=offered[0].id) if offered else endpoint
-
-
-async def _next(stream: AsyncIterator[Any]) -> Any:
-    return await anext(stream, None)
-
-
-async def _watched(work: Awaitable[T], cancel: CancelToken) -> T:
-    """The result of `work`, or Cancelled soon after the user stops."""
-    task = asyncio.ensure_future(work)
-    try:
-        while True:
-            done, _ = await asyncio.wait({task}, timeout=POLL_S)
-            if cancel.cancelled:
-                raise Cancelled
-            if done:
-                return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # read, so that it is not reported as lost
-
-
-def _api_errors() -> tuple[type[Exception], ...]:
-    """What the client raises, and what unreadable stream data raises inside it."""
-    import openai
-
-    return (openai.OpenAIError, ValueError, AttributeError, TypeError)

@@ -38,15 +38,20 @@ def whole(*texts: str, finish: str = "stop") -> Iterator[bytes]:
 
 @dataclass
 class Script:
-    """What the server does; `gone` is set when a client leaves in the middle."""
+    """What the server does; `gone` is set when a client leaves in the middle. `statuses` come before `status`, one a
+    request; 0 hangs up at once. `paths`, `seen` and `asked` are the URLs, headers and bodies that came."""
 
     status: int = 200
     stream: Callable[[], Iterator[bytes]] = lambda: whole("Hello", " there")
     error: dict | None = None
     headers: dict[str, str] = field(default_factory=dict)
     before: Callable[[], None] = lambda: None
+    statuses: list[int] = field(default_factory=list)
     asked: list[dict] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    seen: list[dict[str, str]] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    packed: bool = False
     gone: threading.Event = field(default_factory=threading.Event)
     url: str = ""
 
@@ -62,13 +67,22 @@ def serving(script: Script) -> Iterator[Script]:
         def do_POST(self) -> None:
             script.keys.append(self.headers.get("Authorization", ""))
             script.asked.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+            script.paths.append(self.path)
+            script.seen.append({name.lower(): value for name, value in self.headers.items()})
             script.before()
-            if script.status != 200:
-                self._json(script.status, script.error or {"error": {"message": "no"}})
+            status = script.statuses.pop(0) if script.statuses else script.status
+            if status == 0:
+                self.close_connection = True
+                self.connection.close()
+                return
+            if status != 200:
+                self._json(status, script.error or {"error": {"message": "no"}})
                 return
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
             self.send_header("Transfer-Encoding", "chunked")
+            if script.packed:
+                self.send_header("Content-Encoding", "gzip")
             self.end_headers()
             try:
                 for part in script.stream():

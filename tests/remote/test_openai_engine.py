@@ -11,11 +11,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from playground.catalog import Catalog, ModelCard
 from playground.protocol import (
     CancelToken,
     ChatRequest,
-    ChatStats,
     ClassifyRequest,
     Done,
     Event,
@@ -25,16 +23,9 @@ from playground.protocol import (
     Notice,
     Token,
 )
-from playground.remote.openai_engine import OpenAIEngine
 from playground.remote.openai_errors import scrubbed
-from playground.settings import Settings
+from tests.remote.asking import KEY, ask, card, engine, failure, stats_of, text_of
 from tests.remote.server import USAGE, Script, chunk, serving, whole
-
-KEY = "sk-test-0123456789abcdef"
-PRICE = {
-    "input_per_million": 1.0, "cached_input_per_million": 0.5, "output_per_million": 10.0,
-    "dated": "2026-11-21", "source": "a test",
-}  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -46,52 +37,6 @@ def _no_key_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 def script() -> Iterator[Script]:
     with serving(Script()) as running:
         yield running
-
-
-def card(url: str = "", **values) -> ModelCard:
-    values = {"source": "some-model", "price": PRICE, "context": 1000} | values
-    return ModelCard(id="api", name="Api", kind="chat", backend="openai", licence="x", base_url=url, **values)
-
-
-def engine(one: ModelCard, timeout_s: float = 10.0, **settings) -> OpenAIEngine:
-    settings = {"openai_api_key": KEY} | settings
-    return OpenAIEngine(Catalog({one.id: one}), Settings(**settings), timeout_s=timeout_s)
-
-
-def ask(api: OpenAIEngine, cancel: CancelToken | None = None, after: int = 0, **values) -> list[Event]:
-    """All events of one request; with `after`, cancels when that many Tokens have come."""
-    request = ChatRequest("api", values.pop("messages", (Message("user", "Hi"),)), **values)
-    cancel = cancel or CancelToken()
-
-    async def run() -> list[Event]:
-        events: list[Event] = []
-        async for event in api.submit(request, cancel):
-            events.append(event)
-            if after and sum(isinstance(e, Token) for e in events) == after:
-                cancel.cancel()
-        return events
-
-    events = asyncio.run(asyncio.wait_for(run(), 30))
-    assert sum(isinstance(e, Done | Failed) for e in events) == 1
-    assert isinstance(events[-1], Done | Failed)
-    assert KEY not in repr(events)
-    return events
-
-
-def text_of(events: list[Event], kind: str = "answer") -> str:
-    return "".join(e.text for e in events if isinstance(e, Token) and e.kind == kind)
-
-
-def stats_of(events: list[Event]) -> ChatStats:
-    assert isinstance(events[-1], Done), events[-1]
-    assert events[-1].stats is not None
-    return events[-1].stats  # type: ignore[return-value]
-
-
-def failure(events: list[Event]) -> Failed:
-    assert isinstance(events[-1], Failed), events[-1]
-    assert events[-1].error.endswith(".")
-    return events[-1]
 
 
 def test_an_answer_streams_with_the_figures_of_the_server(script: Script) -> None:
@@ -127,7 +72,10 @@ def test_a_reasoning_model_gets_no_sampling_values_and_the_user_is_told(script: 
     body = script.asked[0]
     assert not {"temperature", "top_p", "stop", "seed", "max_tokens"} & set(body)
     assert (body["max_completion_tokens"], body["reasoning_effort"]) == (9, "low")
-    assert [e.text for e in events if isinstance(e, Notice)] == ["Api takes no temperature, stop: not sent."]
+    assert [e.text for e in events if isinstance(e, Notice)] == [
+        "Not sent to Api: temperature, stop. Api is a reasoning model, which takes no sampling values. "
+        "Api is a reasoning model, which takes no stop texts."
+    ]
 
 
 def test_own_servers_get_values_beyond_the_standard_only_when_asked(script: Script) -> None:
@@ -182,17 +130,19 @@ def test_thoughts_that_were_not_shown_do_not_count_as_speed(script: Script) -> N
 def test_a_refusal_is_one_sentence_without_the_key(script: Script, status: int, said: str, code: str) -> None:
     script.status = status
     script.error = {"error": {"message": f"temperature is too hot\nfor key {KEY} and sk-other-123456"}}
-    failed = failure(ask(engine(card(script.url))))
+    events = ask(engine(card(script.url)))
+    failed = failure(events)
     assert said in failed.error
     assert failed.code == code
     assert failed.hint
     assert "sk-" not in failed.error + failed.hint
-    assert len(script.asked) == 1  # no hidden second try
+    assert len(script.asked) == (3 if status in (429, 500, 503) else 1)
+    assert sum(isinstance(e, Notice) for e in events) == len(script.asked) - 1  # no hidden second try
 
 
 def test_a_rate_limit_says_how_long_to_wait(script: Script) -> None:
-    script.status, script.headers = 429, {"Retry-After": "7"}
-    assert "Wait 7 seconds" in failure(ask(engine(card(script.url)))).hint
+    script.status, script.headers = 429, {"Retry-After": "70"}
+    assert "Wait 70 seconds" in failure(ask(engine(card(script.url)))).hint
 
 
 def test_a_connection_that_breaks_midway_keeps_what_came(script: Script) -> None:
@@ -233,6 +183,18 @@ def test_silence_ends_at_the_time_limit(script: Script) -> None:
     failed = failure(ask(engine(card(script.url), timeout_s=0.3)))
     assert "sent nothing for 0.3 seconds" in failed.error
     assert time.monotonic() - started < 6
+    assert len(script.asked) == 1
+
+
+def test_silence_in_the_middle_keeps_what_came(script: Script) -> None:
+    def stalled() -> Iterator[bytes]:
+        yield chunk(content="Hel")
+        time.sleep(1.5)
+
+    script.stream = stalled
+    events = ask(engine(card(script.url), timeout_s=0.3))
+    assert text_of(events) == "Hel"
+    assert "fell silent for 0.3 seconds in the middle of the answer" in failure(events).error
     assert len(script.asked) == 1
 
 
@@ -313,7 +275,7 @@ def test_the_openai_key_is_not_shown_to_a_server_that_a_card_names(
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     ask(engine(card(script.url), openai_api_key=None))
     ask(engine(card(), openai_api_key=None, openai_base_url=script.url))  # named by the settings, next to the key
-    assert script.keys == ["Bearer none", f"Bearer {KEY}"]
+    assert script.keys == ["", f"Bearer {KEY}"]
 
 
 def test_with_a_key_a_far_card_is_ready_without_asking() -> None:
