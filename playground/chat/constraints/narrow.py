@@ -67,7 +67,7 @@ def narrowed(root: Node, definitions: Definitions) -> Narrowed:
     root = work.narrow(root)
     least = Least(work.nodes)
     if least.of(root) is None:
-        why = root.reason if isinstance(root, Never) else "what it requires never ends or never fits"
+        why = root.reason if isinstance(root, Never) else "what it requires never ends, never fits or is endlessly long"
         raise InvalidRequest(f"No JSON fits the schema: {why}.", "Correct the schema.")
     kept = {name: without_endless(node, least) for name, node in work.nodes.items() if least.of(node) is not None}
     return Narrowed(without_endless(root, least), kept, least)

@@ -240,9 +240,11 @@ def test_references_that_multiply_are_refused_or_end_soon() -> None:
         read(json.dumps(doubled("anyOf")))
     with pytest.raises(InvalidRequest, match=r"grows to more than|oneOf"):
         read(json.dumps(doubled("oneOf")))
-    for schema in (doubled("allOf"), entangled()):
-        text = walk(read(json.dumps(schema)), 1)
-        assert text is None or isinstance(json.loads(text), dict)
+    with pytest.raises(InvalidRequest, match="endlessly long"):
+        read(json.dumps(entangled()))
+    text = walk(read(json.dumps(doubled("allOf"))), 1)
+    assert text is not None
+    assert json.loads(text).keys() <= {"x", "y"}
 
 
 def test_only_one_thing_binds_an_answer() -> None:
