@@ -22,8 +22,11 @@ from playground.chat.constraints.nodes import (
 from playground.chat.constraints.patterns import ASCII, Pattern
 
 
-def accepts(node: Node, value: Any, resolve: Resolve) -> bool:
-    """Whether `value` fits `node`. Of `oneOf` one option is enough, since an answer is made so that only one fits."""
+def accepts(node: Node, value: Any, resolve: Resolve, within: tuple[str, ...] = ()) -> bool:
+    """Whether `value` fits `node`. Of `oneOf` one option is enough, since an answer is made so that only one fits.
+
+    `within`: references that were followed for this very value; one that leads to itself adds nothing.
+    """
     match node:
         case Anything():
             return True
@@ -51,9 +54,9 @@ def accepts(node: Node, value: Any, resolve: Resolve) -> bool:
                 and all(accepts(part, v, resolve) for k, v in value.items() for part in parts(node, k))
             )
         case Either(options):
-            return any(accepts(option, value, resolve) for option in options)
+            return any(accepts(option, value, resolve, within) for option in options)
         case Ref(name):
-            return accepts(resolve(name), value, resolve)
+            return name not in within and accepts(resolve(name), value, resolve, (*within, name))
     return False
 
 

@@ -65,12 +65,31 @@ def narrowed(root: Node, definitions: Definitions) -> Narrowed:
     """
     work = _Narrowing(definitions)
     root = work.narrow(root)
+    _check_circles(root, work.nodes)
     least = Least(work.nodes)
     if least.of(root) is None:
         why = root.reason if isinstance(root, Never) else "what it requires never ends, never fits or is endlessly long"
         raise InvalidRequest(f"No JSON fits the schema: {why}.", "Correct the schema.")
     kept = {name: without_endless(node, least) for name, node in work.nodes.items() if least.of(node) is not None}
     return Narrowed(without_endless(root, least), kept, least)
+
+
+def _check_circles(root: Node, nodes: dict[str, Node]) -> None:
+    """Refuses references that come back to themselves with no array or object between: readers follow these forever."""
+    done: set[str] = set()
+
+    def follow(node: Node, path: tuple[str, ...]) -> None:
+        for option in node.options if isinstance(node, Either) else (node,):
+            if isinstance(option, Either):
+                follow(option, path)
+            elif isinstance(option, Ref) and option.name in path:
+                raise InvalidRequest("A reference of the schema leads back to itself.", "Take it out.")
+            elif isinstance(option, Ref) and option.name not in done:
+                follow(nodes[option.name], (*path, option.name))
+                done.add(option.name)
+
+    for node in (root, *nodes.values()):
+        follow(node, ())
 
 
 class _Narrowing:
