@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol, cast
 
-from playground.chat.sampling import Sampler
+from playground.chat.sampling import Chooser
 from playground.chat.text_model import AnyText, torch_model
 from playground.errors import Cancelled
 from playground.models.gguf_model import LoadedGguf
@@ -50,10 +50,17 @@ class Decoder:
         self._source = logits
         self._ids = list(prompt)
 
-    def tokens(self, sampler: Sampler, cancel: CancelToken) -> Iterator[int]:
-        """Goes on for as long as it is asked; raises Cancelled at the first token after a cancel."""
+    def tokens(self, sampler: Chooser, cancel: CancelToken) -> Iterator[int]:
+        """Goes on for as long as it is asked; raises Cancelled at the first token after a cancel.
+
+        Tokens that stand without logits are read together with the next that does not.
+        """
         while True:
-            token = sampler.choose(read_on(self._source, self._ids, cancel), self._ids)
+            if cancel.cancelled:
+                raise Cancelled
+            token = sampler.forced(self._ids)
+            if token is None:
+                token = sampler.choose(read_on(self._source, self._ids, cancel), self._ids)
             self._ids.append(token)
             yield token
 

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from contextlib import closing
 
 from playground.catalog import ModelCard
+from playground.chat.constraints.spec import spec_of
 from playground.chat.context import Prompt, can_think, fit
 from playground.chat.detokenize import Detokenizer
 from playground.chat.reasoning import ReasoningSplitter
-from playground.chat.sampling import Sampler, fresh_seed
+from playground.chat.sampling import Chooser, Sampler, fresh_seed
 from playground.chat.stops import StopFilter
 from playground.chat.text_model import AnyText, end_ids
 from playground.errors import Cancelled, OutOfMemory
@@ -23,10 +24,11 @@ def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emi
     """Runs a checked request, emitting Tokens and Notices, and returns its figures.
 
     Ends within one token of a cancel, with what there is; `stop_reason` is then "stopped", otherwise "end", "length" or
-    "stop string". Stop texts count in the answer, not in thoughts. End tokens are not counted as completion.
+    "stop string". Stop texts count in the answer, not in thoughts. End tokens are not counted as completion. A bound
+    answer may also be "closed" or "misfit", see `playground.chat.constraints.answer`.
 
     Raises:
-        InvalidRequest: the last message does not fit the model's context.
+        InvalidRequest: the last message does not fit the model's context, or the answer cannot be bound.
         OutOfMemory: the device has no room for the cache.
     """
     import torch
@@ -35,21 +37,34 @@ def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emi
 
     started = time.perf_counter()
     thinks = can_think(loaded)
-    prompt = fit(loaded, request.messages, request.max_new_tokens or 1, think=request.reasoning_effort != "none")
+    may_think = request.reasoning_effort != "none"
+    prompt = fit(loaded, request.messages, request.max_new_tokens or 1, think=may_think)
     for text in _notices(loaded.card, request, prompt, thinks):
         emit(Notice(text))
     seed = fresh_seed() if request.seed is None else request.seed
     stream = _Stream(request, loaded, prompt, thinks, emit, started)
     ends = end_ids(loaded)
+    sampler = Sampler(request, seed)
+    chooser: Chooser = sampler
+    bound, spec = None, spec_of(request)
+    if spec is not None:
+        from playground.chat.constraints.answer import bind
+
+        inside = (lambda: stream.inside) if thinks else None
+        bound = bind(loaded, spec, sampler, prompt, may_think=may_think, inside=inside)
+        chooser = bound.sampler
     try:
         with closing(logits_of(loaded, len(prompt.ids) + prompt.max_new_tokens)) as logits:
-            for token in Decoder(logits, list(prompt.ids)).tokens(Sampler(request, seed), cancel):
+            for token in Decoder(logits, list(prompt.ids)).tokens(chooser, cancel):
                 if token in ends:
                     reason = "end"
                     break
                 stream.feed(token)
                 if stream.stopped:
                     reason = "stop string"
+                    break
+                if bound is not None and bound.over:
+                    reason = "end"
                     break
                 if stream.count >= prompt.max_new_tokens:
                     reason = "length"
@@ -62,6 +77,10 @@ def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emi
             "Unload another model, or ask for a shorter answer.",
         ) from None
     stream.finish()
+    if bound is not None:
+        reason, said = bound.verdict(stream.answer, reason)
+        for text in said:
+            emit(Notice(text))
     return stream.stats(prompt, reason, seed)
 
 
@@ -81,6 +100,17 @@ class _Stream:
         self._last = started
         self.count = 0
         self._reasoning = 0
+        self._answer: list[str] = []
+
+    @property
+    def answer(self) -> str:
+        """The answer as it was shown, without thoughts."""
+        return "".join(self._answer)
+
+    @property
+    def inside(self) -> bool:
+        """Whether the text is within a thought."""
+        return self._splitter is not None and self._splitter.inside
 
     @property
     def stopped(self) -> bool:
@@ -90,9 +120,9 @@ class _Stream:
         self.count += 1
         self._last = time.perf_counter()
         self._first = self._first or self._last
-        inside = self._inside
+        inside = self.inside
         self._text(self._detokenizer.feed(token))
-        self._reasoning += inside or self._inside
+        self._reasoning += inside or self.inside
 
     def finish(self) -> None:
         """Sends what was held back for the rest of a character, a tag or a stop text."""
@@ -117,10 +147,6 @@ class _Stream:
             seconds=time.perf_counter() - self._started,
         )
 
-    @property
-    def _inside(self) -> bool:
-        return self._splitter is not None and self._splitter.inside
-
     def _text(self, text: str) -> None:
         if self._splitter is None:
             self._send(text, reasoning=False)
@@ -135,6 +161,8 @@ class _Stream:
         if text:
             self._shown = self._shown or time.perf_counter()
             self._emit(Token(self._column, text, "reasoning" if reasoning else "answer"))
+            if not reasoning:
+                self._answer.append(text)
 
 
 def _notices(card: ModelCard, request: ChatRequest, prompt: Prompt, thinks: bool) -> list[str]:

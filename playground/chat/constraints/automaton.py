@@ -79,6 +79,11 @@ class Automaton:
             state = way[1]
         return text
 
+    def longest_rest(self) -> str:
+        """The shortest text to an end from where that is longest."""
+        self._measure()
+        return self.rest([max((s for s, far in enumerate(self._far) if far < FAR), key=lambda s: self._far[s])]) or ""
+
     def ways(self, states: Iterable[int]) -> set[Ranges]:
         """The characters of every way on."""
         return {ranges for state in states for ranges, _ in self.steps[state]}

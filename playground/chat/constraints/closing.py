@@ -42,10 +42,11 @@ class SchemaCloser:
             return ""
         return self._rest(self._schema.root, state, 0, sure=True)
 
-    def heaviest(self) -> int:
-        """The most characters that one more value may need to its end."""
+    def heaviest(self) -> str:
+        """The longest text that one more value may need to its end."""
         nodes = [self._schema.root, *self._schema.definitions.values()]
-        return max(len(self._least.of(part) or b"") for node in nodes for part in _all(node))
+        texts = (self._shortest(part) or "" for node in nodes for part in _all(node))
+        return max(texts, key=len)
 
     # --- one place -------------------------------------------------------------------------------------------------
 
