@@ -5,11 +5,15 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from playground.bench.loader import Compared
 
 NAMES = {
     "startup": "from the command to the page, a token, a picture",
     "loader": "leases, loads, sharing and switching against the plain library calls",
+    "structured": "answers bound by a schema: what that costs a token, and how 200 random schemas end",
     "working-memory": "estimated against measured bytes of activations",
     "real-shapes": "full-size models of random weights: estimated against actual bytes, and a picture in little memory",
 }
@@ -23,9 +27,14 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="runs of each kind (default 5)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
-    {"startup": _startup, "loader": _loader, "working-memory": _working, "real-shapes": _shapes}[arguments.name](
-        arguments.runs, arguments.json
-    )
+    measures = {
+        "startup": _startup,
+        "loader": _loader,
+        "structured": _structured,
+        "working-memory": _working,
+        "real-shapes": _shapes,
+    }
+    measures[arguments.name](arguments.runs, arguments.json)
 
 
 def _startup(runs: int, as_json: bool) -> None:
@@ -42,7 +51,16 @@ def _startup(runs: int, as_json: bool) -> None:
 def _loader(runs: int, as_json: bool) -> None:
     from playground.bench.loader import measure_loader
 
-    figures = measure_loader(runs)
+    _compared(measure_loader(runs), as_json)
+
+
+def _structured(runs: int, as_json: bool) -> None:
+    from playground.bench.structured import measure_structured
+
+    _compared(measure_structured(runs), as_json)
+
+
+def _compared(figures: list[Compared], as_json: bool) -> None:
     rows: list[dict[str, Any]] = [asdict(figure) | {"ratio": figure.ratio} for figure in figures]
     print(json.dumps(rows, indent=2) if as_json else "\n".join(figure.line() for figure in figures))
 

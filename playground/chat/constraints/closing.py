@@ -32,6 +32,8 @@ class SchemaCloser:
     def __init__(self, schema: Narrowed) -> None:
         self._schema = schema
         self._least = schema.least
+        self._parts: dict[int, list[Node]] = {}  # of single values, likewise
+        self._texts: dict[int, str | None] = {}  # shortest texts by the identity of nodes, which live as long
 
     def rest(self, text: str) -> str | None:
         """What ends the text; None within an escape, or where the text does not fit."""
@@ -44,9 +46,9 @@ class SchemaCloser:
 
     def heaviest(self) -> str:
         """The longest text that one more value may need to its end."""
-        nodes = [self._schema.root, *self._schema.definitions.values()]
-        texts = (self._shortest(part) or "" for node in nodes for part in _all(node))
-        return max(texts, key=len)
+        nodes = [node for root in (self._schema.root, *self._schema.definitions.values()) for node in _all(root)]
+        texts = (self._shortest(node) or "" for node in nodes if node is not self._schema.root)
+        return max(texts, key=len, default="")
 
     # --- one place -------------------------------------------------------------------------------------------------
 
@@ -57,8 +59,10 @@ class SchemaCloser:
         return node
 
     def _shortest(self, node: Node) -> str | None:
-        text = self._least.of(node)
-        return None if text is None else text.decode()
+        if id(node) not in self._texts:
+            text = self._least.of(node)
+            self._texts[id(node)] = None if text is None else text.decode()
+        return self._texts[id(node)]
 
     def _rest(self, node: Node, state: Partial, level: int, sure: bool) -> str | None:
         """What ends the value that begins with the frame at `level`, or the leaf. `sure`: no other node could be meant,
@@ -100,6 +104,12 @@ class SchemaCloser:
                 return None if end is None else end.decode()
         return None
 
+    def _spelled(self, node: Values) -> list[Node]:
+        """The listed arrays and objects as nodes of their parts."""
+        if id(node) not in self._parts:
+            self._parts[id(node)] = [_spelled(value) for value in node.values if isinstance(value, dict | list)]
+        return self._parts[id(node)]
+
     # --- arrays and objects ----------------------------------------------------------------------------------------
 
     def _of_array(self, node: Items, state: Partial, level: int, sure: bool) -> str | None:
@@ -114,12 +124,10 @@ class SchemaCloser:
             if end is None:
                 return None
             text, count = end, count + 1
-        for i in range(count, node.least):
-            item = self._shortest(_at(node, i))
-            if item is None:
-                return None
-            text += ("," if i else "") + item
-        return text + "]"
+        items = [self._shortest(_at(node, i)) for i in range(count, node.least)]
+        if None in items:
+            return None
+        return text + "," * (count > 0 and bool(items)) + ",".join(map(str, items)) + "]"
 
     def _of_object(self, node: Fields, state: Partial, level: int, sure: bool) -> str | None:
         frame = state.frames[level]

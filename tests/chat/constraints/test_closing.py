@@ -7,9 +7,9 @@ import random
 
 import pytest
 
+from playground.bench.random_schemas import random_schema
 from playground.chat.constraints.closing import SchemaCloser
 from playground.chat.constraints.partial import partial
-from tests.chat.constraints.random_schemas import random_schema
 from tests.chat.constraints.walks import of_schema, takes, walk
 
 

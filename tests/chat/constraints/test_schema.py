@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from playground.bench.random_schemas import random_schema
 from playground.chat.constraints.grammar import Compiled, compiled
 from playground.chat.constraints.spec import MAX_DEPTH, Spec, spec_of
 from playground.errors import InvalidRequest
 from playground.protocol import ChatRequest
-from tests.chat.constraints.random_schemas import random_schema
 from tests.chat.constraints.walks import of_schema, takes, walk
 
 

@@ -11,7 +11,7 @@ PATTERNS = (
 )  # fmt: skip
 FORMATS = ("date", "time", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri")
 NAMES = ("id", "name", "kind", "value", "tags", "a", "b", "c d", 'say "hi"', "naïve", "größe", "x/y~z", "$ref", "日本")
-LISTED = (
+LISTED: tuple[Any, ...] = (
     0, 1, -3, 2.5, 0.1, 1e-7, -0.0, True, False, None, "", "a", "é🙂", 'q"\\', "line\nbreak", [], {}, [1, "a"],
     {"k": [None]}, "a/b", 1.0, 123456789012,
 )  # fmt: skip
@@ -60,7 +60,7 @@ class _Maker:
     def number(self, depth: int) -> dict[str, Any]:
         whole = self.rng.random() < 0.5
         schema: dict[str, Any] = {"type": "integer" if whole else "number"}
-        low = self.rng.choice([-1000, -1, 0, 1, 7, 250, 10**6])
+        low: float = self.rng.choice([-1000, -1, 0, 1, 7, 250, 10**6])
         low = low if whole else low + self.rng.choice([0, 0.5, 0.125, 0.01])
         if self.rng.random() < 0.6:
             schema[self.rng.choice(["minimum", "exclusiveMinimum"])] = low
