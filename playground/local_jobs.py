@@ -107,8 +107,10 @@ class Jobs:
     # --- running a model ---
 
     def _chat(self, request: ChatRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
+        from playground.chat.constraints.spec import check_bound
         from playground.chat.generate import answer
 
+        check_bound(request)
         started = time.perf_counter()
         spoken = False
 

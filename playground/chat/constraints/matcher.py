@@ -50,8 +50,8 @@ class Binding:
 
     @property
     def over(self) -> bool:
-        """Whether what is written fits and nothing can follow."""
-        return bool(self._matcher.is_stopped())
+        """Whether what is written fits and nothing is to follow."""
+        return bool(self._matcher.is_stopped()) or (self.closed and not self._queue)
 
     def forced(self, left: int) -> list[int]:
         """Tokens that come next, whatever the model thinks; none where it has a choice."""
@@ -59,7 +59,8 @@ class Binding:
             return self._queue[:left]
         if self.over or self._near(left):
             return []
-        return list(self._matcher.compute_ff_tokens())[:left]
+        tokens = list(self._matcher.compute_ff_tokens())[:left]
+        return tokens[: next((i for i, token in enumerate(tokens) if token in self._ends), len(tokens))]
 
     def mask(self, logits: torch.Tensor) -> torch.Tensor:
         """The logits (1, V) with minus infinity for what may not come.
@@ -74,6 +75,7 @@ class Binding:
         self._check()
         size = logits.shape[-1]
         allowed = np.unpackbits(bits, bitorder="little", count=self._vocabulary.vocab_size)[:size]
+        allowed[[end for end in self._ends if end < size]] = self.whole  # some are text as well
         if not allowed.any():
             raise PlaygroundError(
                 "No token of the model goes on with the answer as it is bound.", "Bind it in another way."
@@ -82,7 +84,8 @@ class Binding:
         return logits.masked_fill(banned.to(logits.device), float("-inf"))
 
     def checked(self, token: int, left: int) -> int:
-        """The token; or where after it the rest of the budget would not be enough to end, the first of the end."""
+        """The token; or where after it the rest of the budget would not be enough to end, the first of the end, which
+        is an end token where the answer is whole."""
         if token in self._ends:
             return token
         piece = self._vocabulary.decode_bytes([token])
@@ -95,11 +98,11 @@ class Binding:
         if after is not None and len(after) < left:
             self._after = token, after
             return token
-        if not self._end:  # it stands within a character or an escape, which the next tokens end
+        if self._end is None:  # it stands within a character or an escape, which the next tokens end
             return token
         self.closed, self.too_deep = True, deep
         self._queue = list(self._end)
-        return self._queue[0]
+        return self._queue[0] if self._queue else min(self._ends)
 
     def accept(self, token: int) -> None:
         """Takes the token that comes next.
@@ -107,10 +110,10 @@ class Binding:
         Raises:
             PlaygroundError: the grammar has grown too complex to follow.
         """
-        self._matcher.consume_token(token)
-        self._check()
         if token in self._ends:
             return
+        self._matcher.consume_token(token)
+        self._check()
         piece = self._vocabulary.decode_bytes([token])
         self._text += piece
         if self._depth is not None:
@@ -141,6 +144,8 @@ class Binding:
             return None
         for tokens in (self._vocabulary.tokenize_str(rest), self._vocabulary.greedy_tokenize(rest)):
             tried = self._matcher.deep_copy()
+            if not self._ends.isdisjoint(tokens):
+                continue
             if tried.try_consume_tokens([*lead, *tokens]) == len(lead) + len(tokens) and tried.is_accepting():
                 return list(tokens)
         return None

@@ -62,6 +62,19 @@ def spec_of(request: ChatRequest) -> Spec | None:
     return spec
 
 
+def check_bound(request: ChatRequest) -> None:
+    """Compiles what binds the answer, so that an error is told before a model is loaded.
+
+    Raises:
+        InvalidRequest: it cannot bind an answer; names the keyword or construct.
+    """
+    spec = spec_of(request)
+    if spec is not None:
+        from playground.chat.constraints.grammar import compiled
+
+        compiled(spec)
+
+
 def parsed_schema(text: str) -> Any:
     """The schema as Python values: an object or a boolean.
 
