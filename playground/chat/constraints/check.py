@@ -13,7 +13,7 @@ from playground.chat.constraints.grammar import compiled
 from playground.chat.constraints.patterns import Unsupported, checked
 from playground.chat.constraints.spec import Spec, parsed_schema
 
-MAX_STEPS = 500_000  # keywords of the schema tried on parts of the text
+MAX_STEPS = 100_000  # keywords of the schema tried on parts of the text
 MAX_SECONDS = 1.0  # for a pattern that only a backtracking engine reads
 
 
@@ -40,6 +40,7 @@ def misfit(spec: Spec, text: str) -> str:
 def _json_misfit(schema: Any, text: str) -> str:
     import jsonschema
     from referencing import Registry
+    from referencing.exceptions import Unresolvable
 
     try:
         value = json.loads(text, parse_constant=_no_constant)
@@ -50,7 +51,10 @@ def _json_misfit(schema: Any, text: str) -> str:
     keywords = {name: _counted(_KEYWORDS.get(name, check), steps) for name, check in plain.VALIDATORS.items()}
     bounded = jsonschema.validators.extend(plain, keywords)
     found = bounded(schema, format_checker=plain.FORMAT_CHECKER, registry=Registry())  # which fetches nothing
-    wrong = next(found.iter_errors(value), None)
+    try:
+        wrong = next(found.iter_errors(value), None)
+    except Unresolvable as missing:
+        return f"the schema refers to {missing.ref!r}, which is not in it"
     return "" if wrong is None else f"at {wrong.json_path}, {wrong.message[:200]}"
 
 
