@@ -110,9 +110,11 @@ class Jobs:
     # --- running a model ---
 
     def _chat(self, request: ChatRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> Iterator[None]:
+        from playground.chat.constraints.spec import check_bound
         from playground.chat.generate import Answer
         from playground.chat.together import Together
 
+        check_bound(request)
         started = time.perf_counter()
         spoken = False
 
@@ -134,7 +136,7 @@ class Jobs:
                     yield
             load_s = time.perf_counter() - started
             try:
-                one = Answer(loaded, request, watched)
+                one = Answer(loaded, request, cancel, watched)
                 yield from together.make(one, loaded, cancel)
             except OutOfMemory as error:
                 # What has been said already cannot be taken back, so that only a silent answer is tried again.
@@ -142,7 +144,7 @@ class Jobs:
                     raise self._pool().shortage(error) from None
                 emit(Notice("Memory ran out, so models that were not in use were freed."))
                 try:
-                    one = Answer(loaded, request, emit)
+                    one = Answer(loaded, request, cancel, emit)
                     yield from together.make(one, loaded, cancel)
                 except OutOfMemory as again:
                     raise self._pool().shortage(again) from None

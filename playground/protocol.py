@@ -94,9 +94,9 @@ class ChatRequest:
     """An answer from one text model. `None` means the card's default; `seed` None means a fresh one, reported back.
 
     `column` comes back in every Token, so that several requests can share one stream. `tool_choice`: "auto", "none",
-    "required" or the name of one of `tools`. At most one of `json_schema` (as JSON), `regex` and `choices` binds what
-    is answered. `reasoning_budget`: tokens after which a thought is ended. `keep_reasoning`: whether earlier thoughts
-    are read again.
+    "required" or the name of one of `tools`. At most one of `json_schema` (as JSON), `regex`, `choices` and `grammar`
+    (Lark, as llguidance reads it) binds what is answered. `reasoning_budget`: tokens after which a thought is ended.
+    `keep_reasoning`: whether earlier thoughts are read again.
     """
 
     model: str
@@ -121,6 +121,7 @@ class ChatRequest:
     frequency_penalty: float | None = None
     reasoning_budget: int | None = None
     keep_reasoning: bool | None = None
+    grammar: str = ""
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -270,8 +271,28 @@ def test_a_path_of_the_server_is_never_read(client: Client) -> None:
 
 
 def test_what_is_not_there_yet_is_said(client: Client) -> None:
-    with pytest.raises(AppError, match="json_schema"):
-        client.predict("hi", json_schema={"type": "object"}, api_name="/chat")
+    with pytest.raises(AppError, match="tools"):
+        client.predict("hi", tools=[{"type": "function"}], api_name="/chat")
+
+
+def test_answers_are_bound_by_a_schema_a_regex_or_choices(client: Client) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"age": {"type": "integer", "minimum": 0}, "name": {"type": "string", "maxLength": 20}},
+        "required": ["age", "name"],
+    }
+    both = ["starter-phi", "starter-mistral"]
+    for answer in client.predict("Anna is 12.", both, max_new_tokens=120, json_schema=schema, api_name="/chat"):
+        assert (answer["error"], answer["stats"]["stop_reason"] in ("end", "closed")) == ("", True)
+        assert set(json.loads(answer["text"])) == {"age", "name"}
+    (answer,) = client.predict("Say a number.", regex="[0-9]{3}", api_name="/chat")
+    assert re.fullmatch("[0-9]{3}", answer["text"])
+    (answer,) = client.predict("Is 7 greater than 5?", choices=["yes", "no"], api_name="/chat")
+    assert answer["text"] in ("yes", "no")
+    (answer,) = client.predict("hi", json_schema={"type": "array", "uniqueItems": True}, api_name="/chat")
+    assert "'uniqueItems'" in answer["error"]
+    (answer,) = client.predict("hi", json_schema={}, regex="a", api_name="/chat")
+    assert "Only one thing" in answer["error"]
 
 
 def test_models_are_loaded_pinned_sized_and_unloaded(client: Client) -> None:

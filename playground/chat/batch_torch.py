@@ -84,16 +84,17 @@ class BatchLogits:
         self._rows += rows
 
     @torch.inference_mode()
-    def step(self, tokens: Mapping[Row, int]) -> dict[Row, torch.Tensor]:
-        """Appends one token to every sequence and returns float logits after it, (1, V) each.
+    def step(self, tokens: Mapping[Row, Sequence[int]]) -> dict[Row, torch.Tensor]:
+        """Appends as many tokens to every sequence as each has, and returns float logits after them, (1, V) each.
 
         Raises:
-            KeyError: a sequence has no token.
+            KeyError: a sequence has no tokens.
         """
         device = self._model.device
-        ids = torch.tensor([[tokens[row]] for row in self._rows], device=device)
-        positions = torch.tensor([[row.length] for row in self._rows], device=device)
-        self._mask = F.pad(self._mask, (0, 1), value=1)
+        count = min(len(tokens[row]) for row in self._rows)
+        ids = torch.tensor([list(tokens[row][:count]) for row in self._rows], device=device)
+        positions = torch.tensor([[row.length + i for i in range(count)] for row in self._rows], device=device)
+        self._mask = F.pad(self._mask, (0, count), value=1)
         logits = self._model(
             input_ids=ids,
             attention_mask=_needed(self._mask),
@@ -103,7 +104,7 @@ class BatchLogits:
             logits_to_keep=1,
         ).logits
         for row in self._rows:
-            row.length += 1
+            row.length += count
         return {row: logits[i] for i, row in enumerate(self._rows)}
 
     @torch.inference_mode()

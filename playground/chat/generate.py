@@ -1,65 +1,73 @@
-"""One streamed answer of one text model: prompt, tokens, text, thoughts, stop, figures. Runs no model itself."""
+"""One answer of one text model: which token follows, and when it ends. Runs no model itself."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from playground.catalog import ModelCard
+from playground.chat.constraints.spec import spec_of
 from playground.chat.context import Prompt, can_think, fit
-from playground.chat.detokenize import Detokenizer
-from playground.chat.reasoning import ReasoningSplitter
-from playground.chat.sampling import Sampler, fresh_seed
-from playground.chat.stops import StopFilter
+from playground.chat.sampling import Chooser, Sampler, fresh_seed
+from playground.chat.stream import Emit, Stream
 from playground.chat.text_model import AnyText, end_ids
 from playground.errors import Cancelled, OutOfMemory
-from playground.protocol import CancelToken, ChatRequest, ChatStats, Event, Notice, Token
+from playground.protocol import CancelToken, ChatRequest, ChatStats, Notice
 
 if TYPE_CHECKING:
     import torch
-
-Emit = Callable[[Event], None]
 
 
 def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emit) -> ChatStats:
     """Runs a checked request by itself, emitting Tokens and Notices, and returns its figures.
 
     Ends within one token of a cancel, with what there is; `stop_reason` is then "stopped", otherwise "end", "length" or
-    "stop string". Stop texts count in the answer, not in thoughts. End tokens are not counted as completion.
+    "stop string". Stop texts count in the answer, not in thoughts. End tokens are not counted as completion. A bound
+    answer may also be "closed" or "misfit", see `playground.chat.constraints.answer`.
 
     Raises:
-        InvalidRequest: the last message does not fit the model's context.
+        InvalidRequest: the last message does not fit the model's context, or the answer cannot be bound.
         OutOfMemory: the device has no room for the cache.
     """
     from playground.chat.decode import logits_of, read_on
 
-    one = Answer(loaded, request, emit)
-    with one.ended_by(cancel), closing(logits_of(loaded, one.room, one.ids)) as logits:
-        while one.take(read_on(logits, one.ids, cancel)) is not None:
+    one = Answer(loaded, request, cancel, emit)
+    with one.ended(), closing(logits_of(loaded, one.room, one.ids)) as logits:
+        while one.take(read_on(logits, one.ids, cancel)):
             pass
     return one.stats()
 
 
 class Answer:
-    """One answer in the making: is told logits, says which token goes on, and streams what that means in text.
+    """One answer in the making: is told logits, says which tokens go on, and streams what that means in text.
 
     Whoever makes it reads `ids`, the prompt and the answer so far, and hands over the logits after them.
     """
 
-    def __init__(self, loaded: AnyText, request: ChatRequest, emit: Emit) -> None:
-        self._loaded = loaded
+    def __init__(self, loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emit) -> None:
+        started = time.perf_counter()
+        self._loaded, self._cancel, self._emit = loaded, cancel, emit
         thinks = can_think(loaded)
-        think = request.reasoning_effort != "none"
-        self._prompt = fit(loaded, request.messages, request.max_new_tokens or 1, think=think)
+        may_think = request.reasoning_effort != "none"
+        self._prompt = fit(loaded, request.messages, request.max_new_tokens or 1, think=may_think)
         for text in _notices(loaded.card, request, self._prompt, thinks):
             emit(Notice(text))
         self._seed = fresh_seed() if request.seed is None else request.seed
-        self._sampler = Sampler(request, self._seed)
-        self._stream = _Stream(request, loaded, self._prompt, thinks, emit, time.perf_counter())
+        self._stream = Stream(request, loaded, self._prompt, thinks, emit, started)
         self._ends = end_ids(loaded)
         self._reason = ""
+        self._chooser: Chooser = Sampler(request, self._seed)
+        self._bound = None
+        spec = spec_of(request)
+        if spec is not None:
+            from playground.chat.constraints.answer import bind
+
+            inside = (lambda: self._stream.inside) if thinks else None
+            sampler = Sampler(request, self._seed)
+            self._bound = bind(loaded, spec, sampler, self._prompt, may_think=may_think, inside=inside)
+            self._chooser = self._bound.sampler
         self.ids = list(self._prompt.ids)
 
     @property
@@ -67,22 +75,32 @@ class Answer:
         """Tokens of prompt and answer together, at most."""
         return len(self._prompt.ids) + self._prompt.max_new_tokens
 
-    def take(self, logits: torch.Tensor) -> int | None:
-        """The token that follows, given the logits after `ids`, (1, V); None once the answer has ended."""
-        token = self._sampler.choose(logits, self.ids)
+    def take(self, logits: torch.Tensor) -> bool:
+        """Goes on by one token, given the logits after `ids`, (1, V), and by those that stand without logits after it.
+
+        Returns whether more is to come.
+        """
+        token: int | None = self._chooser.choose(logits, self.ids)
+        while token is not None:
+            self._go_on(token)
+            token = None if self._reason or self._cancel.cancelled else self._chooser.forced(self.ids)
+        return not self._reason
+
+    def _go_on(self, token: int) -> None:
         if token in self._ends:
             self._reason = "end"
-            return None
+            return
         self.ids.append(token)
         self._stream.feed(token)
         if self._stream.stopped:
             self._reason = "stop string"
+        elif self._bound is not None and self._bound.over:
+            self._reason = "end"
         elif self._stream.count >= self._prompt.max_new_tokens:
             self._reason = "length"
-        return None if self._reason else token
 
     @contextmanager
-    def ended_by(self, cancel: CancelToken) -> Iterator[None]:
+    def ended(self) -> Iterator[None]:
         """The block in which it is made: a cancel ends it with what there is, and a full device with an error."""
         import torch
 
@@ -100,79 +118,11 @@ class Answer:
     def stats(self) -> ChatStats:
         """Sends what was held back, and gives the figures."""
         self._stream.finish()
+        if self._bound is not None:
+            self._reason, said = self._bound.verdict(self._stream.answer, self._reason)
+            for text in said:
+                self._emit(Notice(text))
         return self._stream.stats(self._prompt, self._reason, self._seed)
-
-
-class _Stream:
-    """Turns tokens into Token events and keeps the time."""
-
-    def __init__(
-        self, request: ChatRequest, loaded: AnyText, prompt: Prompt, thinks: bool, emit: Emit, started: float
-    ) -> None:
-        self._column, self._emit = request.column, emit
-        self._detokenizer = Detokenizer(loaded.tokenizer)
-        self._splitter = ReasoningSplitter(inside=prompt.inside_thought) if thinks else None
-        self._stops = StopFilter(request.stop)
-        self._started = started
-        self._first: float | None = None  # the first token
-        self._shown: float | None = None  # the first token that showed text
-        self._last = started
-        self.count = 0
-        self._reasoning = 0
-
-    @property
-    def stopped(self) -> bool:
-        return self._stops.hit
-
-    def feed(self, token: int) -> None:
-        self.count += 1
-        self._last = time.perf_counter()
-        self._first = self._first or self._last
-        inside = self._inside
-        self._text(self._detokenizer.feed(token))
-        self._reasoning += inside or self._inside
-
-    def finish(self) -> None:
-        """Sends what was held back for the rest of a character, a tag or a stop text."""
-        self._text(self._detokenizer.finish())
-        for piece in self._splitter.finish() if self._splitter else []:
-            self._send(piece.text, piece.kind == "reasoning")
-        self._show(self._stops.finish(), reasoning=False)
-
-    def stats(self, prompt: Prompt, reason: str, seed: int) -> ChatStats:
-        after_first = self._last - (self._first or self._last)
-        return ChatStats(
-            ttft_s=None if self._shown is None else self._shown - self._started,
-            tokens_per_s=(self.count - 1) / after_first if after_first > 0 else None,
-            prompt_tokens=len(prompt.ids),
-            completion_tokens=self.count,
-            reasoning_tokens=self._reasoning if self._splitter else None,
-            context_used=len(prompt.ids) + self.count,
-            context_size=prompt.context_size,
-            stop_reason=reason,
-            dropped_turns=prompt.dropped_turns,
-            seed=seed,
-            seconds=time.perf_counter() - self._started,
-        )
-
-    @property
-    def _inside(self) -> bool:
-        return self._splitter is not None and self._splitter.inside
-
-    def _text(self, text: str) -> None:
-        if self._splitter is None:
-            self._send(text, reasoning=False)
-            return
-        for piece in self._splitter.feed(text):
-            self._send(piece.text, piece.kind == "reasoning")
-
-    def _send(self, text: str, reasoning: bool) -> None:
-        self._show(text if reasoning else self._stops.feed(text), reasoning)
-
-    def _show(self, text: str, reasoning: bool) -> None:
-        if text:
-            self._shown = self._shown or time.perf_counter()
-            self._emit(Token(self._column, text, "reasoning" if reasoning else "answer"))
 
 
 def _notices(card: ModelCard, request: ChatRequest, prompt: Prompt, thinks: bool) -> list[str]:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from playground.catalog import ModelCard
+from playground.chat.constraints.spec import spec_of
 from playground.errors import InvalidRequest
 from playground.protocol import ChatRequest, Message
 
@@ -32,6 +33,7 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
         InvalidRequest: a value has the wrong type or is out of range; names the value.
     """
     defaults = card.defaults
+    spec_of(request)
     temperature = TEMPERATURE if defaults.temperature is None else defaults.temperature
     return replace(
         request,
@@ -49,6 +51,7 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
         seed=None if request.seed is None else _whole("seed", request.seed, 0, low=0, high=MAX_SEED),
         stop=_stops(request.stop),
         reasoning_effort=_effort(request.reasoning_effort),
+        choices=tuple(request.choices or ()),
     )
 
 

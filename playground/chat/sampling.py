@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
 
 from playground.errors import PlaygroundError
 from playground.protocol import ChatRequest
@@ -17,6 +18,16 @@ GREEDY_BELOW = 1e-4  # dividing float32 logits by less overflows
 def fresh_seed() -> int:
     """A seed that a person can copy: below 2**32."""
     return secrets.randbelow(2**32)
+
+
+class Chooser(Protocol):
+    """Chooses the tokens of one answer."""
+
+    def forced(self, ids: Sequence[int]) -> int | None:
+        """The token after `ids` where it stands without logits, else None."""
+
+    def choose(self, logits: torch.Tensor, ids: list[int]) -> int:
+        """The token after `ids`, of logits (1, V)."""
 
 
 class Sampler:
@@ -48,6 +59,9 @@ class Sampler:
             self._processors.append(lp.TopPLogitsWarper(request.top_p))
         if request.min_p:
             self._processors.append(lp.MinPLogitsWarper(request.min_p))
+
+    def forced(self, ids: Sequence[int]) -> int | None:
+        return None
 
     def choose(self, logits: torch.Tensor, ids: list[int]) -> int:
         """The next token after `ids` (prompt and answer so far); `logits` (1, V).

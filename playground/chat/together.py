@@ -36,7 +36,7 @@ class Together:
         self._batch: BatchLogits | None = None
         self._starting: dict[Answer, list[int]] = {}
         self._started: dict[Answer, tuple[Row, BatchLogits, torch.Tensor]] = {}
-        self._wanted: dict[Row, int] = {}
+        self._wanted: dict[Row, list[int]] = {}
         self._found: dict[Row, torch.Tensor] = {}
         self._error: BaseException = RuntimeError("no step has failed")
         self._alone = False  # an answer that cannot be joined by others is being made
@@ -49,7 +49,7 @@ class Together:
         """
         self.active += 1
         try:
-            with one.ended_by(cancel), closing(logits_of(loaded, one.room, one.ids)) as source:
+            with one.ended(), closing(logits_of(loaded, one.room, one.ids)) as source:
                 if getattr(source, "joins", False):
                     yield from self._joined(one, source, cancel)  # type: ignore[arg-type]
                 else:
@@ -64,7 +64,7 @@ class Together:
             yield
         self._alone = True
         try:
-            while one.take(read_on(source, one.ids, cancel)) is not None:  # type: ignore[arg-type]
+            while one.take(read_on(source, one.ids, cancel)):  # type: ignore[arg-type]
                 yield
         finally:
             self._alone = False
@@ -72,12 +72,13 @@ class Together:
     def _joined(self, one: Answer, source: TorchLogits, cancel: CancelToken) -> Iterator[None]:
         row, batch, logits = yield from self._begun(one, source, cancel)
         try:
-            while (token := one.take(logits)) is not None:
-                self._wanted[row] = token
-                yield
-                if cancel.cancelled:
-                    raise Cancelled
-                logits = yield from self._logits_of(row, batch)
+            while one.take(logits):
+                while row.length < len(one.ids):
+                    self._wanted[row] = one.ids[row.length :]
+                    yield
+                    if cancel.cancelled:
+                        raise Cancelled
+                    logits = yield from self._logits_of(row, batch)
         finally:
             self._wanted.pop(row, None)
             self._found.pop(row, None)

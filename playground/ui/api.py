@@ -35,7 +35,7 @@ from playground.ui.owner import owner_of
 
 UPDATE_S = 0.08  # at most about a dozen updates a second reach a client
 DEFAULT_CHAT = ["starter-phi"]
-NOT_YET = ("json_schema", "tools", "regex", "choices")
+NOT_YET = ("tools",)
 
 
 @dataclass
@@ -89,10 +89,11 @@ def _register_chat(context: AppContext) -> None:
         repetition_penalty: float | None = None,
         regex: str | None = None,
         choices: list[str] | None = None,
+        grammar: str | None = None,
         request: gr.Request = None,  # type: ignore[assignment]  # gradio fills it in
     ) -> list[dict]:
         """Answers of one or more text models, streamed as a list with one item a model."""
-        _refuse_unsupported({"json_schema": json_schema, "tools": tools, "regex": regex, "choices": choices})
+        _refuse_unsupported({"tools": tools})
         ids = model_ids(models, context, "chat")
         answers = [Answer(model) for model in ids]
         requests = [
@@ -110,6 +111,10 @@ def _register_chat(context: AppContext) -> None:
                 stop=tuple(stop or ()),
                 reasoning_effort=reasoning_effort,
                 owner=owner_of(request, ""),
+                json_schema=_schema_text(json_schema),
+                regex=regex or "",
+                choices=_choices(choices),
+                grammar=grammar or "",
             )
             for i, model in enumerate(ids)
         ]
@@ -262,6 +267,21 @@ def _messages(message: Any, system_prompt: Any, history: list[Any]) -> tuple[Mes
         turns.append(Message(turn["role"], str(turn.get("content", ""))))
     turns.append(Message("user", message if isinstance(message, str) else str(message)))
     return tuple(turns)
+
+
+def _schema_text(schema: Any) -> str:
+    """A JSON Schema as text, given as an object or as text; empty for none."""
+    if schema is None or isinstance(schema, str):
+        return schema or ""
+    try:
+        return json.dumps(schema)
+    except (RecursionError, TypeError, ValueError) as error:
+        raise told(InvalidRequest(f"json_schema cannot be written as JSON: {error}.", "Give an object.")) from None
+
+
+def _choices(choices: Any) -> Any:
+    """The choices as the protocol has them; what is no list is left to the engine's check."""
+    return tuple(choices) if isinstance(choices, list) else choices or ()
 
 
 def _refuse_unsupported(values: dict[str, Any]) -> None:

@@ -29,14 +29,17 @@ class Asked:
 
     def __init__(self, model: LoadedText, choose: random.Random) -> None:
         text = " ".join(choose.choice(["cat", "hat", "bat", "sum"]) for _ in range(choose.randrange(1, 30)))
+        most = choose.randrange(1, 20)
+        regex = r"(cat|hat) sum bat [a-z]{2,6}\."  # a part of it stands without logits
         chat = ChatRequest(
             model.card.id,
             (Message("user", text),),
             temperature=choose.choice([0.0, 1.0]),
             seed=choose.randrange(1000),
-            max_new_tokens=choose.randrange(1, 20),
+            max_new_tokens=most,
             repetition_penalty=choose.choice([1.0, 1.3]),
             stop=choose.choice([(), ("a",)]),
+            regex=regex if most > 12 and choose.random() < 0.5 else "",
         )
         self.request, self.events, self.cancel = checked_chat(chat, model.card), [], CancelToken()
         self.stats: ChatStats | None = None
@@ -48,7 +51,7 @@ class Asked:
         return _text(events), stats.stop_reason
 
     def work(self, together: Together, model: LoadedText) -> Iterator[None]:
-        one = Answer(model, self.request, self.events.append)
+        one = Answer(model, self.request, self.cancel, self.events.append)
         try:
             yield from together.make(one, model, self.cancel)
             self.stats = one.stats()
