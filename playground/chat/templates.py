@@ -6,13 +6,10 @@ of what they write are bounded, and whatever they raise becomes one sentence.
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
+from playground.chat.time_limit import OutOfTime, time_limit
 from playground.errors import InvalidRequest
 from playground.protocol import Message
 
@@ -26,12 +23,6 @@ if TYPE_CHECKING:
 MAX_SECONDS = 3.0  # of processor time; real templates take milliseconds
 MAX_CHARACTERS = 4_000_000
 TEMPLATE_FILE = "<template>"  # how jinja2 names the code that it makes of a template
-
-Trace: TypeAlias = Callable[[FrameType, str, Any], Any]
-
-
-class _OutOfTime(Exception):
-    pass
 
 
 def template_of(tokenizer: Tokenizer) -> str:
@@ -53,11 +44,11 @@ def rendered(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) 
 
     plain = [{"role": m.role, "content": m.content} for m in messages]
     try:
-        with _time_limit(MAX_SECONDS):
+        with time_limit(MAX_SECONDS, TEMPLATE_FILE.__eq__):
             text = str(
                 tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, enable_thinking=think)
             )
-    except _OutOfTime:
+    except OutOfTime:
         raise _broken(f"takes longer than {MAX_SECONDS:g} seconds") from None
     except SecurityError as error:
         raise _broken(f"tries what a template must not do: {error}") from None
@@ -78,29 +69,3 @@ def rendered(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) 
 def _broken(what: str) -> InvalidRequest:
     said = " ".join(what.split())[:300]
     return InvalidRequest(f"The model's chat template {said.rstrip('.: ')}.", "Choose another build of the model.")
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Ends template code on this thread after `seconds` of processor time, by looking at the clock on every line of it.
-
-    Does nothing under a debugger, which uses the same hook.
-    """
-    if sys.gettrace() is not None:
-        yield
-        return
-    end = time.thread_time() + seconds
-
-    def line(frame: FrameType, event: str, _: Any) -> Trace:
-        if time.thread_time() > end:
-            raise _OutOfTime
-        return line
-
-    def call(frame: FrameType, event: str, _: Any) -> Trace | None:
-        return line if frame.f_code.co_filename == TEMPLATE_FILE else None
-
-    sys.settrace(call)
-    try:
-        yield
-    finally:
-        sys.settrace(None)
