@@ -6,7 +6,7 @@ with a streamer, can be left after any token, and draws from the request's own g
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from playground.chat.sampling import Sampler
@@ -49,6 +49,15 @@ class Decoder:
     def __init__(self, logits: Logits, prompt: list[int]) -> None:
         self._source = logits
         self._ids = list(prompt)
+
+    @property
+    def ids(self) -> list[int]:
+        """Prompt and answer so far."""
+        return list(self._ids)
+
+    def push(self, ids: Sequence[int]) -> None:
+        """Puts words into the model's mouth: the answer goes on after these tokens, which it did not choose."""
+        self._ids.extend(ids)
 
     def tokens(self, sampler: Sampler, cancel: CancelToken) -> Iterator[int]:
         """Goes on for as long as it is asked; raises Cancelled at the first token after a cancel."""

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from playground.catalog import ModelCard
+from playground.chat.tools.history import characters_of, check_calls
+from playground.chat.tools.schemas import checked_tools
 from playground.errors import InvalidRequest
 from playground.protocol import ChatRequest, Message
 
-ROLES = ("system", "user", "assistant")
+ROLES = ("system", "user", "assistant", "tool")
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 TEMPERATURE = 0.7
@@ -33,6 +35,7 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
     """
     defaults = card.defaults
     temperature = TEMPERATURE if defaults.temperature is None else defaults.temperature
+    tools, tool_choice = checked_tools(request.tools, request.tool_choice)
     return replace(
         request,
         messages=checked_messages(request.messages),
@@ -47,31 +50,34 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
         seed=None if request.seed is None else _whole("seed", request.seed, 0, low=0, high=MAX_SEED),
         stop=_stops(request.stop),
         reasoning_effort=_effort(request.reasoning_effort),
+        tools=tools,
+        tool_choice=tool_choice,
     )
 
 
 def checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The conversation with at most one system message, which stands first; the last message is the user's.
+    """The conversation with at most one system message, which stands first; the last is the user's, or tools' results.
 
     Raises:
-        InvalidRequest: a role or a text is not valid, the last message is empty, or all is too long.
+        InvalidRequest: a role, a text or a call is not valid, the last message is empty, or all is too long.
     """
     if not isinstance(messages, list | tuple) or not messages:
         raise InvalidRequest("The conversation is empty.", "Write a message first.")
     for message in messages:
         if not isinstance(message, Message) or message.role not in ROLES:
             role = message.role if isinstance(message, Message) else message
-            raise InvalidRequest(f"A message's role must be system, user or assistant, got {_shown(role)}.")
+            raise InvalidRequest(f"A message's role must be system, user, assistant or tool, got {_shown(role)}.")
         check_text(f"The text of a {message.role} message", message.content)
-    total = sum(len(m.content) for m in messages)
+    check_calls(messages)
+    total = sum(map(characters_of, messages))
     if total > MAX_CHARACTERS:
         raise InvalidRequest(
             f"The conversation has {total:,} characters; at most {MAX_CHARACTERS:,} are taken.", "Shorten it."
         )
     last = messages[-1]
-    if last.role != "user":
-        raise InvalidRequest(f"The last message must be the user's, got one with role {last.role!r}.")
-    if not last.content.strip():
+    if last.role not in ("user", "tool"):
+        raise InvalidRequest(f"The last message must be the user's or a tool's, got one with role {last.role!r}.")
+    if last.role == "user" and not last.content.strip():
         raise InvalidRequest("The message is empty.", "Write a message first.")
     first_turn = next(i for i, m in enumerate(messages) if m.role != "system")
     if any(m.role == "system" for m in messages[first_turn:]):

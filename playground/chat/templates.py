@@ -7,9 +7,10 @@ of what they write are bounded, and whatever they raise becomes one sentence.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from playground.chat.time_limit import OutOfTime, time_limit
+from playground.chat.tools.markup import value_of
 from playground.errors import InvalidRequest
 from playground.protocol import Message
 
@@ -33,8 +34,12 @@ def template_of(tokenizer: Tokenizer) -> str:
     return template or ""
 
 
-def rendered(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) -> str:
+def rendered(
+    tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool, tools: Sequence[dict[str, Any]] | None = None
+) -> str:
     """What the tokenizer's template makes of the conversation, up to where the answer begins.
+
+    `tools`: functions as JSON Schema, for templates that render them.
 
     Raises:
         InvalidRequest: the template refuses the conversation, fails, or takes too long.
@@ -42,12 +47,11 @@ def rendered(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) 
     from jinja2 import TemplateError, TemplateSyntaxError
     from jinja2.sandbox import SecurityError
 
-    plain = [{"role": m.role, "content": m.content} for m in messages]
+    values: dict[str, Any] = {"enable_thinking": think} | ({"tools": list(tools)} if tools else {})
     try:
         with time_limit(MAX_SECONDS, TEMPLATE_FILE.__eq__):
-            text = str(
-                tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, enable_thinking=think)
-            )
+            plain = [_plain(message) for message in messages]
+            text = str(tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, **values))
     except OutOfTime:
         raise _broken(f"takes longer than {MAX_SECONDS:g} seconds") from None
     except SecurityError as error:
@@ -64,6 +68,19 @@ def rendered(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) 
     if len(text) > MAX_CHARACTERS:
         raise _broken(f"writes {len(text):,} characters")
     return text
+
+
+def _plain(message: Message) -> dict[str, Any]:
+    """The message as templates know it, with its calls in the form of the OpenAI API, arguments as an object."""
+    plain: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        plain["tool_calls"] = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": value_of(c.arguments)}}
+            for c in message.tool_calls
+        ]
+    if message.role == "tool":
+        plain |= {"tool_call_id": message.tool_call_id, "name": message.name}
+    return plain
 
 
 def _broken(what: str) -> InvalidRequest:
