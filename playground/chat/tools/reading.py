@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from playground.chat.reasoning import held_back
+
+_BEGUN = re.compile(r'\s*\[?\s*\{\s*"name"\s*:\s*"([A-Za-z0-9_-]{1,64})"\s*,\s*"(?:arguments|parameters)"\s*:')
 
 
 @dataclass(frozen=True)
@@ -147,12 +150,16 @@ class _Value:
 def calls_in(block: str) -> list[Said]:
     """The calls of one block: a JSON object {"name", "arguments"} or a list of such; never none.
 
-    "parameters" passes for "arguments", and these may be JSON in a string. What is no call comes back without a name.
+    "parameters" passes for "arguments", and these may be JSON in a string. What is no JSON comes back with its name
+    where it begins like a call, and with all that follows as its arguments; what is no call at all without a name.
     """
     try:
         found = json.loads(block, parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        return [Said("", block.strip())]
+        begun = _BEGUN.match(block)
+        if begun is None:
+            return [Said("", block.strip())]
+        return [Said(begun[1], block[begun.end() :].strip() or block.strip())]  # no text would pass for no arguments
     listed = found if isinstance(found, list) and found else [found]
     return [_said(one) for one in listed]
 

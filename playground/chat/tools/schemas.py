@@ -62,6 +62,34 @@ def checked_tools(tools: object, tool_choice: object) -> tuple[tuple[ToolSpec, .
     return tuple(tools), choice
 
 
+def read_specs(value: object) -> tuple[ToolSpec, ...]:
+    """Functions as the OpenAI API and JSON files write them, with or without {"type": "function"} around; checked.
+
+    Text is read as JSON, and one function may stand for a list of one.
+
+    Raises:
+        InvalidRequest: it is no list of functions, or one of them is not valid.
+    """
+    if isinstance(value, str):
+        try:
+            value = json.loads(value) if value.strip() else []
+        except (ValueError, RecursionError):
+            raise InvalidRequest("The tools are not JSON.", 'Give a list of {"name", "description", …}.') from None
+    listed = [value] if isinstance(value, dict) else value
+    if not isinstance(listed, list | tuple):
+        raise InvalidRequest(f"The tools must be a list, got {_shown(value)}.")
+    specs = []
+    for one in listed:
+        function = (
+            one.get("function", one) if isinstance(one, dict) and one.get("type", "function") == "function" else one
+        )
+        if not isinstance(function, dict) or "name" not in function:
+            raise InvalidRequest(f"A tool must be a function with a name, got {_shown(one)}.")
+        parameters = json.dumps(function["parameters"], ensure_ascii=False) if function.get("parameters") else ""
+        specs.append(ToolSpec(function["name"], function.get("description") or "", parameters))
+    return checked_tools(specs, "auto")[0]
+
+
 def check_spec(spec: object) -> None:
     """Raises InvalidRequest unless this is a function that can be offered."""
     if not isinstance(spec, ToolSpec):

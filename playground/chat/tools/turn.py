@@ -20,7 +20,7 @@ from playground.chat.tools.likelihood import name_chances
 from playground.chat.tools.markup import ID, made_id
 from playground.chat.tools.probing import tool_prompt
 from playground.chat.tools.reading import CallSplitter, Said, calls_in
-from playground.errors import Cancelled, InvalidRequest
+from playground.errors import Cancelled, InvalidRequest, OutOfMemory
 from playground.protocol import CancelToken, ChatRequest, ToolCall
 
 MAX_SCORED = 4  # calls of an answer whose chance is told; each has the prompt read once more
@@ -160,6 +160,8 @@ class ToolTurn:
             return self._forced[call.name]
         if start is None or (first and self._request.tool_choice != "auto"):
             return None
+        import torch
+
         # Tokens that lie wholly before the call, then its text up to the name.
         text = "".join(self._pieces)
         block = text.rfind(self._markup.open, 0, start)
@@ -169,8 +171,8 @@ class ToolTurn:
         before = self._prompt + self._ids[:count]
         try:
             return name_chances(self._loaded, before, text[written:start], self._names, cancel)[call.name]
-        except Cancelled:
-            return None
+        except (Cancelled, OutOfMemory, torch.OutOfMemoryError):
+            return None  # the call itself is whole
 
     def _name_starts(self, said: Sequence[Said]) -> list[int | None]:
         """Where each call's name begins in the answer's text; None where it is not found."""

@@ -119,7 +119,11 @@ def test_a_block_that_the_end_cuts_off_is_told_apart() -> None:
         ("[]", [Said("", "[]")]),
         ('{"name": 5}', [Said("", '{"name": 5}')]),
         ("{name: f}", [Said("", "{name: f}")]),
-        ('{"name": "f", "arguments": {"a": NaN}}', [Said("", '{"name": "f", "arguments": {"a": NaN}}')]),
+        ('{"name": "f", "arguments": {"a": NaN}}', [Said("f", '{"a": NaN}}')]),
+        ('{"name": "f", "arguments": {"a": Oslo}}', [Said("f", '{"a": Oslo}}')]),
+        ('[{"name": "f", "parameters": {"a": "Os', [Said("f", '{"a": "Os')]),
+        ('{"name": "f", "arguments":', [Said("f", '{"name": "f", "arguments":')]),
+        ('{"name": "f", "argu', [Said("", '{"name": "f", "argu')]),
         ("[" * 100_000, [Said("", "[" * 100_000)]),
     ],
 )

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from playground.chat.tools.builtins import builtin_tools
-from playground.chat.tools.schemas import checked_tools
+from playground.chat.tools.schemas import checked_tools, read_specs
 from playground.errors import InvalidRequest
 from playground.protocol import ToolSpec
 
@@ -76,3 +76,25 @@ def test_a_property_may_have_the_name_of_a_keyword_that_is_refused() -> None:
     checked_tools((spec(parameters=of(unevaluatedProperties={"type": "string"}, pattern={"type": "string"})),), "auto")
     local = {**of(a={"$ref": "#/$defs/n"}), "$defs": {"n": {"type": "number"}}}
     checked_tools((spec(parameters=local),), "auto")
+
+
+BARE = {"name": "f", "description": "Does it", "parameters": of(a={"type": "string"})}
+
+
+@pytest.mark.parametrize("value", [[BARE], BARE, {"type": "function", "function": BARE}, json.dumps([BARE])])
+def test_functions_are_read_as_people_write_them(value: object) -> None:
+    assert read_specs(value) == (ToolSpec("f", "Does it", json.dumps(BARE["parameters"])),)
+
+
+@pytest.mark.parametrize("value", ["", [], "[]"])
+def test_no_functions_are_none(value: object) -> None:
+    assert read_specs(value) == ()
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["{", 5, ["f"], [{}], [{"type": "web_search"}], [{"name": 5}], [BARE, BARE], [{"name": "f", "parameters": 5}]],
+)
+def test_what_is_no_function_is_refused(value: object) -> None:
+    with pytest.raises(InvalidRequest):
+        read_specs(value)
