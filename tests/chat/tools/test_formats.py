@@ -24,6 +24,7 @@ from playground.starter.text_templates import FAMILIES as STARTERS
 from playground.starter.text_tool_offers import draw_tool
 from playground.starter.text_tools import call_turn, corrected_turn, draw_kind, offered, schemas, two_calls_turn
 from playground.starter.text_turns import Dialogue
+from tests.chat import tiny
 from tests.chat.tools.families import FAMILIES, model, tokenizer
 
 TOOL = ToolSpec(
@@ -275,3 +276,17 @@ def test_ids_fit_the_strictest_template_and_stay_the_same(identity: str) -> None
     assert ID.fullmatch(short_id(identity))
     assert short_id(short_id(identity)) == short_id(identity)
     assert made_id(identity, 1) != made_id(identity, 2)
+
+
+def test_a_template_without_a_system_role_is_told_in_the_first_user_turn() -> None:
+    words = tiny.tokenizer(tiny.TEMPLATE_WITHOUT_SYSTEM)
+    tools = tool_prompt(words, (TOOL,), TALK, thinks=False)
+    assert tools is not None
+    assert tools.format.name == "own"
+    text = render(words, TALK[1:4], think=True, tools=tools)
+    assert text.startswith(f"<|user|>{OWN_SYSTEM}\n\nHi<|end|>")
+
+
+@pytest.mark.parametrize("template", ["{{ raise_exception('no') }}", "{{ 1 / 0 }}", "{% for x in y %}", "plain"])
+def test_a_template_that_fails_is_tried_without_harm(template: str) -> None:
+    assert format_of(tiny.tokenizer(template)).name == "own"

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -438,6 +439,14 @@ def test_a_picture_that_fails_tells_why() -> None:
     assert (results(events)[0].outcome, json.loads(results(events)[0].text)) == (
         "failed", {"error": "No memory. Use less."},
     )  # fmt: skip
+
+
+def test_a_picture_that_takes_too_long_stops_the_engine() -> None:
+    engine = ScriptedEngine(load_catalog(), {"starter-sd": picture(4, 5.0)})
+    tool = replace(builtin_tools(engine, "starter-sd")[-1], timeout_s=0.2)
+    events, _ = run([calling(ToolCall("a", "text_to_image", '{"prompt": "x"}')), saying("No.")], [tool])
+    assert "took longer than 0.2 seconds" in results(events)[0].text
+    assert engine.busy == 0
 
 
 def test_an_output_may_carry_pictures_and_text() -> None:
