@@ -258,7 +258,8 @@ class Jobs:
         """What the request needs beside the weights: the cache of its tokens."""
         from playground.models import working
 
-        characters = sum(len(message.content) for message in request.messages)
+        characters = sum(len(message.content) + len(message.reasoning) for message in request.messages)
+        characters += sum(len(tool.description) + len(tool.parameters) for tool in request.tools)
         tokens = characters // 2 + (request.max_new_tokens or 0)  # rarely more than a token for two characters
         return working.for_answer(card, min(tokens, card.context or tokens), pool.dtype_of(card))
 

@@ -58,10 +58,17 @@ def likelihoods(loaded: AnyText, question: str, answers: Sequence[str], cancel: 
             f"{(prompt.context_size or 0) - longest}.",
             "Shorten the text.",
         )
+    return ending_likelihoods(loaded, list(prompt.ids), endings, cancel)
+
+
+def ending_likelihoods(
+    loaded: AnyText, prompt: list[int], endings: list[list[int]], cancel: CancelToken
+) -> list[float]:
+    """Mean log likelihood (natural, per token) of each of the `endings` after the prompt, which is read once."""
     model = torch_model(loaded)
     if model is not None:
-        return _in_batches(model, list(prompt.ids), endings, cancel)
-    return _one_by_one(loaded, list(prompt.ids), endings, cancel)
+        return _in_batches(model, prompt, endings, cancel)
+    return _one_by_one(loaded, prompt, endings, cancel)
 
 
 def _in_batches(model: Any, prompt: list[int], endings: list[list[int]], cancel: CancelToken) -> list[float]:

@@ -14,6 +14,7 @@ from playground.protocol import Message
 
 if TYPE_CHECKING:
     from playground.chat.templates import Tokenizer
+    from playground.chat.tools.formats import ToolPrompt
 
 LEAST_ROOM = 16  # tokens of answer below which a prompt counts as too long
 
@@ -32,11 +33,19 @@ class Prompt:
     inside_thought: bool
 
 
-def fit(loaded: AnyText, messages: Sequence[Message], max_new_tokens: int, *, think: bool = True) -> Prompt:
+def fit(
+    loaded: AnyText,
+    messages: Sequence[Message],
+    max_new_tokens: int,
+    *,
+    think: bool = True,
+    tools: ToolPrompt | None = None,
+) -> Prompt:
     """The prompt of a checked conversation; the oldest turns are left out until prompt and answer fit.
 
-    The system prompt and the last user message always stay. Where these two alone leave less than `max_new_tokens`,
-    the answer is shortened; `think=False` asks a model that can think for a direct answer.
+    The system prompt, the tools and the last user message with what followed it always stay, and a call is never
+    parted from its result. Where these alone leave less than `max_new_tokens`, the answer is shortened; `think=False`
+    asks a model that can think for a direct answer.
 
     Raises:
         InvalidRequest: the last message alone does not fit, or the template refuses the conversation.
@@ -49,7 +58,8 @@ def fit(loaded: AnyText, messages: Sequence[Message], max_new_tokens: int, *, th
     def prompt_without(dropped: int) -> tuple[str, list[int]]:
         if dropped not in cache:
             kept = [m for turn in turns[dropped:] for m in turn]
-            cache[dropped] = encode(loaded.tokenizer, [*system, *kept], think=think or not can_think(loaded))
+            thinks = think or not can_think(loaded)
+            cache[dropped] = encode(loaded.tokenizer, [*system, *kept], think=thinks, tools=tools)
         return cache[dropped]
 
     def fits(dropped: int) -> bool:
@@ -90,23 +100,30 @@ def can_think(loaded: AnyText) -> bool:
     return loaded.card.can("thinking") or OPEN in template_of(loaded.tokenizer)
 
 
-def encode(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) -> tuple[str, list[int]]:
+def encode(
+    tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool, tools: ToolPrompt | None = None
+) -> tuple[str, list[int]]:
     """The rendered prompt and its ids; a base model gets the bare texts to go on from."""
     if not template_of(tokenizer):
         text = "\n\n".join(m.content for m in messages)
         return text, list(tokenizer(text)["input_ids"])
-    text = render(tokenizer, messages, think=think)
+    text = render(tokenizer, messages, think=think, tools=tools)
     return text, list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def render(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) -> str:
+def render(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool, tools: ToolPrompt | None = None) -> str:
     """The text that the chat template makes of the conversation, up to where the answer begins.
 
-    Without `think`, an empty thought stands before the answer, put there by the template or else here.
+    Without `think`, an empty thought stands before the answer, put there by the template or else here. `tools` says in
+    which format tools, calls and results stand; without it there are none.
     """
+    if tools is not None:
+        messages = tools.told(messages)
     if messages[0].role == "system" and not _takes_system(tokenizer):
         messages = _system_into_user(messages)
-    text = rendered(tokenizer, messages, think=think)
+    text = rendered(tokenizer, messages, think=think, tools=tools.schemas if tools is not None else None)
+    if tools is not None:
+        text = tools.finished(text)
     if think:
         return text
     if text.rstrip().endswith(OPEN):

@@ -13,8 +13,9 @@ from playground.chat.context import Prompt, can_think, fit
 from playground.chat.sampling import Chooser, Sampler, fresh_seed
 from playground.chat.stream import Emit, Stream
 from playground.chat.text_model import AnyText, end_ids
+from playground.chat.tools.turn import ToolTurn, tools_of
 from playground.errors import Cancelled, OutOfMemory
-from playground.protocol import CancelToken, ChatRequest, ChatStats, Notice
+from playground.protocol import CancelToken, ChatRequest, ChatStats, Notice, ToolCalled
 
 if TYPE_CHECKING:
     import torch
@@ -23,12 +24,14 @@ if TYPE_CHECKING:
 def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emit) -> ChatStats:
     """Runs a checked request by itself, emitting Tokens and Notices, and returns its figures.
 
-    Ends within one token of a cancel, with what there is; `stop_reason` is then "stopped", otherwise "end", "length" or
-    "stop string". Stop texts count in the answer, not in thoughts. End tokens are not counted as completion. A bound
-    answer may also be "closed" or "misfit", see `playground.chat.constraints.answer`.
+    Ends within one token of a cancel, with what there is; `stop_reason` is then "stopped", otherwise "end", "length",
+    "stop string" or "tool calls", whose ToolCalled come last. Stop texts count in the answer, not in thoughts or calls.
+    End tokens are not counted as completion; the beginning of a forced call counts as prompt. A bound answer may also
+    be "closed" or "misfit", see `playground.chat.constraints.answer`.
 
     Raises:
-        InvalidRequest: the last message does not fit the model's context, or the answer cannot be bound.
+        InvalidRequest: the last message does not fit the model's context, the answer cannot be bound, or a base model
+            is offered tools.
         OutOfMemory: the device has no room for the cache.
     """
     from playground.chat.decode import logits_of, read_on
@@ -48,14 +51,19 @@ class Answer:
 
     def __init__(self, loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emit) -> None:
         started = time.perf_counter()
-        self._loaded, self._cancel, self._emit = loaded, cancel, emit
+        self._loaded, self._cancel, self._emit, self._column = loaded, cancel, emit, request.column
         thinks = can_think(loaded)
         may_think = request.reasoning_effort != "none"
-        self._prompt = fit(loaded, request.messages, request.max_new_tokens or 1, think=may_think)
+        tools = tools_of(loaded, request, thinks=thinks)
+        self._prompt = fit(loaded, request.messages, request.max_new_tokens or 1, think=may_think, tools=tools)
         for text in _notices(loaded.card, request, self._prompt, thinks):
             emit(Notice(text))
         self._seed = fresh_seed() if request.seed is None else request.seed
-        self._stream = Stream(request, loaded, self._prompt, thinks, emit, started)
+        self._turn = None
+        if tools is not None and tools.tools:
+            ids, inside = self._prompt.ids, self._prompt.inside_thought
+            self._turn = ToolTurn(loaded, request, tools, ids, self._seed, thinks=thinks and may_think, inside=inside)
+        self._stream = Stream(request, loaded, self._prompt, thinks, emit, started, self._turn)
         self._ends = end_ids(loaded)
         self._reason = ""
         self._chooser: Chooser = Sampler(request, self._seed)
@@ -64,9 +72,9 @@ class Answer:
         if spec is not None:
             from playground.chat.constraints.answer import bind
 
-            inside = (lambda: self._stream.inside) if thinks else None
+            now = (lambda: self._stream.inside) if thinks else None
             sampler = Sampler(request, self._seed)
-            self._bound = bind(loaded, spec, sampler, self._prompt, may_think=may_think, inside=inside)
+            self._bound = bind(loaded, spec, sampler, self._prompt, may_think=may_think, inside=now)
             self._chooser = self._bound.sampler
         self.ids = list(self._prompt.ids)
 
@@ -78,13 +86,25 @@ class Answer:
     def take(self, logits: torch.Tensor) -> bool:
         """Goes on by one token, given the logits after `ids`, (1, V), and by those that stand without logits after it.
 
-        Returns whether more is to come.
+        Where a call of a tool must begin now, its beginning comes instead. Returns whether more is to come.
         """
+        if self._begin_call():
+            return not self._reason
         token: int | None = self._chooser.choose(logits, self.ids)
         while token is not None:
             self._go_on(token)
             token = None if self._reason or self._cancel.cancelled else self._chooser.forced(self.ids)
         return not self._reason
+
+    def _begin_call(self) -> bool:
+        """Puts the beginning of a forced call into the answer, once it is due; an answer without room for it ends."""
+        ids = self._turn.push(self._stream.inside, self._cancel) if self._turn is not None else []
+        if len(ids) >= self._stream.room:
+            self._reason = "length"
+            return True
+        self.ids += ids
+        self._stream.push(ids)
+        return bool(ids)
 
     def _go_on(self, token: int) -> None:
         if token in self._ends:
@@ -94,9 +114,9 @@ class Answer:
         self._stream.feed(token)
         if self._stream.stopped:
             self._reason = "stop string"
-        elif self._bound is not None and self._bound.over:
+        elif (self._bound is not None and self._bound.over) or (self._turn is not None and self._turn.done):
             self._reason = "end"
-        elif self._stream.count >= self._prompt.max_new_tokens:
+        elif self._stream.room <= 0:
             self._reason = "length"
 
     @contextmanager
@@ -116,13 +136,18 @@ class Answer:
             ) from None
 
     def stats(self) -> ChatStats:
-        """Sends what was held back, and gives the figures."""
-        self._stream.finish()
+        """Sends what was held back and the calls, and gives the figures."""
+        stopped = self._reason == "stopped"
+        self._stream.finish(stopped)
         if self._bound is not None:
             self._reason, said = self._bound.verdict(self._stream.answer, self._reason)
             for text in said:
                 self._emit(Notice(text))
-        return self._stream.stats(self._prompt, self._reason, self._seed)
+        calls = self._turn.calls(stopped, self._cancel) if self._turn is not None else []
+        for call in calls:
+            self._emit(ToolCalled(self._column, call))
+        reason = "tool calls" if calls and self._reason == "end" else self._reason
+        return self._stream.stats(self._prompt, reason, self._seed)
 
 
 def _notices(card: ModelCard, request: ChatRequest, prompt: Prompt, thinks: bool) -> list[str]:

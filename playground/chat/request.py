@@ -11,6 +11,8 @@ from dataclasses import replace
 
 from playground.catalog import ModelCard
 from playground.chat.constraints.spec import spec_of
+from playground.chat.tools.history import characters_of, check_calls
+from playground.chat.tools.schemas import checked_tools
 from playground.errors import InvalidRequest
 from playground.protocol import ChatRequest, Message
 
@@ -35,6 +37,7 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
     defaults = card.defaults
     spec_of(request)
     temperature = TEMPERATURE if defaults.temperature is None else defaults.temperature
+    tools, tool_choice = checked_tools(request.tools, request.tool_choice)
     return replace(
         request,
         messages=checked_messages(request.messages),
@@ -52,14 +55,16 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
         stop=_stops(request.stop),
         reasoning_effort=_effort(request.reasoning_effort),
         choices=tuple(request.choices or ()),
+        tools=tools,
+        tool_choice=tool_choice,
     )
 
 
 def checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The conversation with at most one system message, which stands first; the last is the user's or a tool's result.
+    """The conversation with at most one system message, which stands first; the last is the user's, or tools' results.
 
     Raises:
-        InvalidRequest: a role or a text is not valid, the last message is empty, or all is too long.
+        InvalidRequest: a role, a text or a call is not valid, the last message is empty, or all is too long.
     """
     if not isinstance(messages, list | tuple) or not messages:
         raise InvalidRequest("The conversation is empty.", "Write a message first.")
@@ -68,14 +73,15 @@ def checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
             role = message.role if isinstance(message, Message) else message
             raise InvalidRequest(f"A message's role must be {', '.join(ROLES)}, got {_shown(role)}.")
         check_text(f"The text of a {message.role} message", message.content)
-    total = sum(len(m.content) for m in messages)
+    check_calls(messages)
+    total = sum(map(characters_of, messages))
     if total > MAX_CHARACTERS:
         raise InvalidRequest(
             f"The conversation has {total:,} characters; at most {MAX_CHARACTERS:,} are taken.", "Shorten it."
         )
     last = messages[-1]
     if last.role not in ("user", "tool"):
-        raise InvalidRequest(f"The last message must be the user's, got one with role {last.role!r}.")
+        raise InvalidRequest(f"The last message must be the user's or a tool's, got one with role {last.role!r}.")
     if last.role == "user" and not (last.content.strip() or last.images or last.audio):
         raise InvalidRequest("The message is empty.", "Write a message first.")
     first_turn = next(i for i, m in enumerate(messages) if m.role != "system")

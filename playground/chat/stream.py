@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from playground.chat.context import Prompt
 from playground.chat.detokenize import Detokenizer
 from playground.chat.reasoning import ReasoningSplitter
 from playground.chat.stops import StopFilter
 from playground.chat.text_model import AnyText
+from playground.chat.tools.turn import ToolTurn
 from playground.protocol import ChatRequest, ChatStats, Event, Token
 
 Emit = Callable[[Event], None]
@@ -19,9 +20,17 @@ class Stream:
     """Turns tokens into Token events and keeps the time."""
 
     def __init__(
-        self, request: ChatRequest, loaded: AnyText, prompt: Prompt, thinks: bool, emit: Emit, started: float
+        self,
+        request: ChatRequest,
+        loaded: AnyText,
+        prompt: Prompt,
+        thinks: bool,
+        emit: Emit,
+        started: float,
+        turn: ToolTurn | None = None,
     ) -> None:
         self._column, self._emit = request.column, emit
+        self._turn, self._most = turn, prompt.max_new_tokens
         self._detokenizer = Detokenizer(loaded.tokenizer)
         self._splitter = ReasoningSplitter(inside=prompt.inside_thought) if thinks else None
         self._stops = StopFilter(request.stop)
@@ -30,6 +39,7 @@ class Stream:
         self._shown: float | None = None  # the first token that showed text
         self._last = started
         self.count = 0
+        self._pushed = 0  # tokens that the model did not choose
         self._reasoning = 0
         self._answer: list[str] = []
 
@@ -47,19 +57,33 @@ class Stream:
     def stopped(self) -> bool:
         return self._stops.hit
 
+    @property
+    def room(self) -> int:
+        """Tokens that may still come."""
+        return self._most - self.count - self._pushed
+
     def feed(self, token: int) -> None:
+        """Takes a token that the model chose."""
         self.count += 1
         self._last = time.perf_counter()
         self._first = self._first or self._last
         inside = self.inside
-        self._text(self._detokenizer.feed(token))
+        self._text(self._piece(token))
         self._reasoning += inside or self.inside
 
-    def finish(self) -> None:
-        """Sends what was held back for the rest of a character, a tag or a stop text."""
+    def push(self, ids: Sequence[int]) -> None:
+        """Takes tokens that the model did not choose."""
+        self._pushed += len(ids)
+        for token in ids:
+            self._text(self._piece(token))
+
+    def finish(self, stopped: bool) -> None:
+        """Sends what was held back for the rest of a character, a tag, a call or a stop text."""
         self._text(self._detokenizer.finish())
         for piece in self._splitter.finish() if self._splitter else []:
             self._send(piece.text, piece.kind == "reasoning")
+        if self._turn is not None:
+            self._show(self._stops.feed(self._turn.finish(stopped)), reasoning=False)
         self._show(self._stops.finish(), reasoning=False)
 
     def stats(self, prompt: Prompt, reason: str, seed: int) -> ChatStats:
@@ -67,16 +91,25 @@ class Stream:
         return ChatStats(
             ttft_s=None if self._shown is None else self._shown - self._started,
             tokens_per_s=(self.count - 1) / after_first if after_first > 0 else None,
-            prompt_tokens=len(prompt.ids),
+            prompt_tokens=len(prompt.ids) + self._pushed,
             completion_tokens=self.count,
             reasoning_tokens=self._reasoning if self._splitter else None,
-            context_used=len(prompt.ids) + self.count,
+            context_used=len(prompt.ids) + self._pushed + self.count,
             context_size=prompt.context_size,
             stop_reason=reason,
             dropped_turns=prompt.dropped_turns,
             seed=seed,
             seconds=time.perf_counter() - self._started,
         )
+
+    def _piece(self, token: int) -> str:
+        """The text that a token brings."""
+        if self._turn is None:
+            return self._detokenizer.feed(token)
+        mark = self._turn.hidden(token)
+        piece = self._detokenizer.finish() + mark if mark else self._detokenizer.feed(token)
+        self._turn.heard(token, piece)
+        return piece
 
     def _text(self, text: str) -> None:
         if self._splitter is None:
@@ -86,6 +119,8 @@ class Stream:
             self._send(piece.text, piece.kind == "reasoning")
 
     def _send(self, text: str, reasoning: bool) -> None:
+        if not reasoning and self._turn is not None:
+            text = self._turn.feed(text)
         self._show(text if reasoning else self._stops.feed(text), reasoning)
 
     def _show(self, text: str, reasoning: bool) -> None:

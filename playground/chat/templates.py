@@ -6,13 +6,11 @@ of what they write are bounded, and whatever they raise becomes one sentence.
 
 from __future__ import annotations
 
-import sys
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from playground.chat.time_limit import OutOfTime, time_limit
+from playground.chat.tools.markup import value_of
 from playground.errors import InvalidRequest
 from playground.protocol import Message
 
@@ -27,12 +25,6 @@ MAX_SECONDS = 3.0  # of processor time; real templates take milliseconds
 MAX_CHARACTERS = 4_000_000
 TEMPLATE_FILE = "<template>"  # how jinja2 names the code that it makes of a template
 
-Trace: TypeAlias = Callable[[FrameType, str, Any], Any]
-
-
-class _OutOfTime(Exception):
-    pass
-
 
 def template_of(tokenizer: Tokenizer) -> str:
     """The chat template; empty for a base model."""
@@ -42,8 +34,12 @@ def template_of(tokenizer: Tokenizer) -> str:
     return template or ""
 
 
-def rendered(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) -> str:
+def rendered(
+    tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool, tools: Sequence[dict[str, Any]] | None = None
+) -> str:
     """What the tokenizer's template makes of the conversation, up to where the answer begins.
+
+    `tools`: functions as JSON Schema, for templates that render them.
 
     Raises:
         InvalidRequest: the template refuses the conversation, fails, or takes too long.
@@ -51,13 +47,12 @@ def rendered(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) 
     from jinja2 import TemplateError, TemplateSyntaxError
     from jinja2.sandbox import SecurityError
 
-    plain = [{"role": m.role, "content": m.content} for m in messages]
+    values: dict[str, Any] = {"enable_thinking": think} | ({"tools": list(tools)} if tools else {})
     try:
-        with _time_limit(MAX_SECONDS):
-            text = str(
-                tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, enable_thinking=think)
-            )
-    except _OutOfTime:
+        with time_limit(MAX_SECONDS, TEMPLATE_FILE.__eq__):
+            plain = [_plain(message) for message in messages]
+            text = str(tokenizer.apply_chat_template(plain, tokenize=False, add_generation_prompt=True, **values))
+    except OutOfTime:
         raise _broken(f"takes longer than {MAX_SECONDS:g} seconds") from None
     except SecurityError as error:
         raise _broken(f"tries what a template must not do: {error}") from None
@@ -75,32 +70,19 @@ def rendered(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool) 
     return text
 
 
+def _plain(message: Message) -> dict[str, Any]:
+    """The message as templates know it, with its calls in the form of the OpenAI API, arguments as an object."""
+    plain: dict[str, Any] = {"role": message.role, "content": message.content}
+    if message.tool_calls:
+        plain["tool_calls"] = [
+            {"id": c.id, "type": "function", "function": {"name": c.name, "arguments": value_of(c.arguments)}}
+            for c in message.tool_calls
+        ]
+    if message.role == "tool":
+        plain |= {"tool_call_id": message.tool_call_id, "name": message.name}
+    return plain
+
+
 def _broken(what: str) -> InvalidRequest:
     said = " ".join(what.split())[:300]
     return InvalidRequest(f"The model's chat template {said.rstrip('.: ')}.", "Choose another build of the model.")
-
-
-@contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
-    """Ends template code on this thread after `seconds` of processor time, by looking at the clock on every line of it.
-
-    Does nothing under a debugger, which uses the same hook.
-    """
-    if sys.gettrace() is not None:
-        yield
-        return
-    end = time.thread_time() + seconds
-
-    def line(frame: FrameType, event: str, _: Any) -> Trace:
-        if time.thread_time() > end:
-            raise _OutOfTime
-        return line
-
-    def call(frame: FrameType, event: str, _: Any) -> Trace | None:
-        return line if frame.f_code.co_filename == TEMPLATE_FILE else None
-
-    sys.settrace(call)
-    try:
-        yield
-    finally:
-        sys.settrace(None)

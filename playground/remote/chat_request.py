@@ -12,7 +12,7 @@ from playground.protocol import ChatRequest, Message
 from playground.remote.endpoint import Endpoint
 from playground.remote.parameters import family_of, fitted
 from playground.remote.schemas import bound_schema
-from playground.remote.turns import audio_part, check_choice, image_url, paired, parameters_of
+from playground.remote.turns import audio_part, image_url, parameters_of
 
 _MISTRAL_ID = re.compile(r"[a-zA-Z0-9]{9}")
 _THOUGHTS = ("vllm", "sglang", "llama.cpp", "transformers")  # their templates read an earlier answer's thoughts
@@ -32,7 +32,7 @@ def chat_arguments(
     effort, refused, said = fitted(asked, card, endpoint)
     body: dict[str, Any] = {
         "model": endpoint.model,
-        "messages": [_message(m, endpoint, checked) for m in paired(checked.messages)],
+        "messages": [_message(m, endpoint, checked) for m in checked.messages],
         "stream": True,
     }
     if endpoint.kind != "mistral":  # it counts without being asked, and refuses what it does not know
@@ -84,7 +84,6 @@ def _add_tools(body: dict[str, Any], checked: ChatRequest, refused: Any) -> None
     if "tool_choice" in refused:
         return
     choice = checked.tool_choice
-    check_choice(choice, checked.tools)
     named = {"type": "function", "function": {"name": choice}}
     body["tool_choice"] = choice if choice in ("auto", "none", "required") else named
 

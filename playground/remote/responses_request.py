@@ -15,7 +15,7 @@ from playground.protocol import ChatRequest, Message
 from playground.remote.endpoint import Endpoint
 from playground.remote.parameters import family_of, fitted
 from playground.remote.schemas import bound_schema
-from playground.remote.turns import check_choice, image_url, own_items, paired, parameters_of, system_of
+from playground.remote.turns import image_url, own_items, parameters_of, system_of
 
 
 def responses_arguments(
@@ -57,7 +57,6 @@ def responses_arguments(
             for tool in checked.tools
         ]
         choice = checked.tool_choice
-        check_choice(choice, checked.tools)
         plain = choice in ("auto", "none", "required")
         body["tool_choice"] = choice if plain else {"type": "function", "name": choice}
     if checked.json_schema:
@@ -70,10 +69,9 @@ def responses_arguments(
 
 def input_items(turns: Sequence[Message], endpoint: Endpoint, keep_reasoning: bool | None) -> list[dict[str, Any]]:
     """The conversation without its system prompt as input items; `keep_reasoning` False drops past turns' thoughts."""
-    rows = paired(turns)
-    last_user = max((i for i, message in enumerate(rows) if message.role == "user"), default=-1)
+    last_user = max((i for i, message in enumerate(turns) if message.role == "user"), default=-1)
     items: list[dict[str, Any]] = []
-    for index, message in enumerate(rows):
+    for index, message in enumerate(turns):
         if message.role == "tool":
             items.append({"type": "function_call_output", "call_id": message.tool_call_id, "output": message.content})
         elif message.role == "assistant":

@@ -1,4 +1,4 @@
-"""A conversation made ready for an API: calls and their results in pairs, files as data URLs, a provider's own items.
+"""A conversation made ready for an API: files as data URLs, a provider's own items.
 
 Knows no endpoint's arguments; `chat_request` and `responses_request` put the parts together.
 """
@@ -13,36 +13,6 @@ from typing import Any
 from playground.errors import InvalidRequest
 from playground.protocol import Message, ToolSpec
 from playground.remote.endpoint import Endpoint
-
-NOT_RUN = "This call was not run."  # APIs refuse a conversation in which a call has no result
-
-
-def paired(messages: Sequence[Message]) -> list[Message]:
-    """The conversation without results of calls that it does not hold, each call followed by its result.
-
-    A call that the user stopped or turned down has none; it is said then that it was not run.
-    """
-    found: list[Message] = []
-    for index, message in enumerate(messages):
-        if message.role == "tool":
-            continue  # placed behind its call
-        found.append(message)
-        if message.tool_calls:
-            results = _results(messages[index + 1 :])
-            for call in message.tool_calls:
-                missing = Message("tool", NOT_RUN, tool_call_id=call.id, name=call.name)
-                found.append(results.get(call.id, missing))
-    return found
-
-
-def _results(after: Sequence[Message]) -> dict[str, Message]:
-    """The results that stand between an answer and the next message of anybody else, by their call's id."""
-    results: dict[str, Message] = {}
-    for message in after:
-        if message.role != "tool":
-            break
-        results.setdefault(message.tool_call_id, message)
-    return results
 
 
 def system_of(messages: Sequence[Message]) -> tuple[str, Sequence[Message]]:
@@ -89,13 +59,6 @@ def parameters_of(tool: ToolSpec) -> dict[str, Any]:
         InvalidRequest: it is not a JSON object.
     """
     return json_object(tool.parameters or "{}", f"The parameters of the tool {tool.name}")
-
-
-def check_choice(choice: str, tools: Sequence[ToolSpec]) -> None:
-    """Raises InvalidRequest unless `choice` is a way to choose among these tools, or one of them."""
-    known = ("auto", "none", "required", *(tool.name for tool in tools))
-    if choice not in known:
-        raise InvalidRequest(f"tool_choice must be one of {', '.join(known)}, got {choice!r}.")
 
 
 def json_object(text: str, what: str) -> dict[str, Any]:

@@ -32,8 +32,9 @@ class SchemaCloser:
     def __init__(self, schema: Narrowed) -> None:
         self._schema = schema
         self._least = schema.least
-        self._parts: dict[int, list[Node]] = {}  # of single values, likewise
-        self._texts: dict[int, str | None] = {}  # shortest texts by the identity of nodes, which live as long
+        # By the identity of nodes, which all live as long as this: those of the schema, and those in `_parts`.
+        self._texts: dict[int, str | None] = {}  # shortest texts
+        self._parts: dict[int, list[Node]] = {}  # listed arrays and objects, as nodes of their parts
 
     def rest(self, text: str) -> str | None:
         """What ends the text; None within an escape, or where the text does not fit."""
@@ -77,9 +78,7 @@ class SchemaCloser:
             return self._shortest(node) if state.leaf is None else self._of_leaf(node, state.leaf)
         frame = state.frames[level]
         if isinstance(node, Values):
-            ends = [
-                self._rest(_spelled(v), state, level, sure=False) for v in node.values if isinstance(v, dict | list)
-            ]
+            ends = [self._rest(part, state, level, sure=False) for part in self._spelled(node)]
             return min((end for end in ends if end is not None), key=len, default=None)
         if isinstance(node, Fields) and frame.mapping:
             return self._of_object(node, state, level, sure)

@@ -63,13 +63,18 @@ def spec_of(request: ChatRequest) -> Spec | None:
 
 
 def check_bound(request: ChatRequest) -> None:
-    """Compiles what binds the answer, so that an error is told before a model is loaded.
+    """Compiles what binds the answer of a local model, so that an error is told before the model is loaded.
 
     Raises:
-        InvalidRequest: it cannot bind an answer; names the keyword or construct.
+        InvalidRequest: it cannot bind an answer; names the keyword or construct. Or tools are offered, whose calls
+            would not fit it.
     """
     spec = spec_of(request)
     if spec is not None:
+        if request.tools and request.tool_choice != "none":
+            raise InvalidRequest(
+                f"An answer that a {spec.name} binds cannot call tools.", "Set the tool choice to none, or ask freely."
+            )
         from playground.chat.constraints.grammar import compiled
 
         compiled(spec)
