@@ -19,11 +19,15 @@ FORMAT = "playground.conversation"
 VERSION = 1
 
 
-def to_json(talk: Conversation) -> bytes:
-    """The conversation as UTF-8 JSON: `{"format", "version", "columns", "shown"}`, without what is at its default."""
+def to_json(talk: Conversation, title: str = "") -> bytes:
+    """The conversation as UTF-8 JSON: `{"format", "version", "columns", "shown"}`, without what is at its default.
+
+    A title stands beside them as `title`; `from_json` leaves it alone.
+    """
     envelope = {
         "format": FORMAT,
         "version": VERSION,
+        **({"title": title} if title else {}),
         **_adapter().dump_python(talk, mode="json", exclude_defaults=True),
     }
     return _any_adapter().dump_json(envelope)

@@ -7,6 +7,7 @@ do to a tree stands in `answers` and `versions`, what a model reads of it in `re
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -114,6 +115,12 @@ def clean(text: str) -> str:
     if text.isascii():
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def chain(nodes: Iterable[Node]) -> Tree:
+    """A tree in which each of these turns follows on the one before it; ids and parents are set here."""
+    placed = tuple(replace(node, id=place, parent=place - 1) for place, node in enumerate(nodes, 1))
+    return Tree(placed, len(placed), (len(placed),) * len(placed))
 
 
 def added(tree: Tree, node: Node, *, step: bool = True) -> Tree:

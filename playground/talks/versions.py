@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from playground.errors import InvalidRequest
-from playground.talks.tree import ROOT, Node, NodeState, Tree, added, clean, path_to, shown, versions
+from playground.talks.tree import ROOT, Node, Tree, added, chain, clean, path_to, shown, versions
 
 
 def regenerate(tree: Tree, model: str, node_id: int | None = None, *, created: str = "") -> Tree:
@@ -119,14 +119,8 @@ def clear(tree: Tree) -> Tree:
 
 def branch(tree: Tree, node_id: int) -> Tree:
     """A tree of its own that holds the path to this node and nothing else; an answer still running is as stopped."""
-    new = Tree()
-    places = {ROOT: ROOT}
-    for node in path_to(tree, node_id):
-        state: NodeState = "stopped" if node.state == "running" else node.state
-        places[node.id] = len(places)
-        copied = replace(node, parent=places[node.parent], state=state)
-        new = added(new, copied, step=False)
-    return new
+    path = path_to(tree, node_id)
+    return chain(replace(node, state="stopped") if node.state == "running" else node for node in path)
 
 
 def questions(tree: Tree) -> tuple[Node, ...]:
