@@ -31,7 +31,7 @@ WORDY = st.lists(st.sampled_from(["a", "b", "the", "cat", " ", "  ", "\n", ".", 
 
 
 @given(WORDY | st.text(), WORDY | st.text())
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 def test_the_runs_give_both_texts_back(first, second):
     runs = word_diff(first, second)
     assert sides(runs) == (first, second)
@@ -41,6 +41,7 @@ def test_the_runs_give_both_texts_back(first, second):
 
 
 @given(WORDY | st.text())
+@settings(deadline=None)
 def test_a_text_does_not_differ_from_itself(text):
     assert pairs(word_diff(text, text)) == ([("same", text)] if text else [])
     assert "".join(words(text)) == text

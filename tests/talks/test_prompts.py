@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.errors import InvalidRequest
@@ -44,6 +44,7 @@ def test_a_missing_value_is_told_by_name():
 
 
 @given(st.text(), st.text(min_size=1).filter(str.strip))
+@settings(deadline=None)
 def test_a_text_without_variables_stays_as_it_is(text, value):
     if not variables(text):
         assert fill(text, {"x": value}) == text
