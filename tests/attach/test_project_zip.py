@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import stat
 import zipfile
+from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
@@ -179,14 +179,11 @@ def test_long_lists_and_large_files_are_cut_and_told(monkeypatch):
 def test_spoiled_zips_are_read_or_refused(junk, at):
     whole = bytearray(zipped({"a.py": "def f(x): ...", "b/c.txt": "hello"}))
     whole[at : at + len(junk) // 20] = junk[: len(junk) // 20]
-    try:
-        document("p.zip", bytes(whole))
-    except InvalidRequest as error:
-        assert "p.zip" in error.message
+    with suppress(InvalidRequest):
+        assert document("p.zip", bytes(whole)).kind == "project"
 
 
 def test_nothing_is_written_to_disk(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     document("p.zip", zipped({"a.py": "x = 1"}))
     assert list(tmp_path.iterdir()) == []
-    assert zipfile.ZipFile(io.BytesIO(zipped({"a.py": "x"}))).namelist() == ["a.py"]
