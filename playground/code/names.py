@@ -8,18 +8,14 @@ function. No order is followed: a name bound anywhere in a scope counts as defin
 from __future__ import annotations
 
 import ast
-import builtins
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
+
+from playground.code.scopes import Scope
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 Comprehension = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-
-# What every module, class body and method has without saying so.
-GIVEN = {"__name__", "__file__", "__doc__", "__package__", "__spec__", "__loader__", "__path__", "__annotations__"}
-GIVEN |= {"__builtins__", "__cached__", "__class__", "__module__", "__qualname__", "__dict__", "__debug__"}
-BUILTINS = frozenset(dir(builtins)) | GIVEN | {"WindowsError", "__conditional_annotations__"}
 
 
 @dataclass(frozen=True)
@@ -36,7 +32,7 @@ class Names:
 
     `defined`: names of the module's scope. `missing`: names that nothing defines. `unlisted`: names in `__all__` that
     the module does not have. `stars`: modules that it takes all names from, as written. `dynamic`: it makes names while
-    it runs (exec, globals), so that `missing` is no more than a guess.
+    it runs (exec, globals, enum.global_enum), so that `missing` is no more than a guess.
     """
 
     defined: frozenset[str]
@@ -49,7 +45,7 @@ class Names:
 
 def names_of(tree: ast.Module) -> Names:
     """The names of a parsed file; RecursionError where it is nested without end."""
-    module = _Scope("module")
+    module = Scope("module")
     walk = _Walk(module)
     walk.body(tree.body, module)
     walk.resolve()
@@ -69,47 +65,10 @@ def names_of(tree: ast.Module) -> Names:
     )
 
 
-@dataclass
-class _Scope:
-    """One scope: what it binds, and which of its names are another scope's."""
-
-    kind: str  # module, function, class, comprehension
-    parent: _Scope | None = None
-    bound: set[str] = field(default_factory=set)
-    globals: set[str] = field(default_factory=set)
-    nonlocals: set[str] = field(default_factory=set)
-    used: list[tuple[str, int]] = field(default_factory=list)
-
-    @property
-    def module(self) -> _Scope:
-        scope = self
-        while scope.parent:
-            scope = scope.parent
-        return scope
-
-    def bind(self, name: str) -> None:
-        (self.module if name in self.globals else self).bound.add(name)
-
-    def finds(self, name: str) -> bool:
-        """Whether the name is bound where this scope looks for it."""
-        if name in BUILTINS or name in self.module.bound:
-            return True
-        if name in self.globals:
-            return False
-        if name in self.bound and name not in self.nonlocals:
-            return True
-        scope = self.parent
-        while scope and scope.parent:
-            if scope.kind != "class" and name in scope.bound:
-                return True
-            scope = scope.parent
-        return False
-
-
 class _Walk:
     """Walks the statements of every scope; what they use is looked up once all bindings are known."""
 
-    def __init__(self, module: _Scope) -> None:
+    def __init__(self, module: Scope) -> None:
         self.scopes = [module]
         self.stars: dict[str, None] = {}
         self.dynamic = False
@@ -120,12 +79,12 @@ class _Walk:
         for scope in self.scopes:
             self.missing += [(name, line) for name, line in scope.used if not scope.finds(name)]
 
-    def inner(self, kind: str, parent: _Scope) -> _Scope:
-        scope = _Scope(kind, parent)
+    def inner(self, kind: str, parent: Scope) -> Scope:
+        scope = Scope(kind, parent)
         self.scopes.append(scope)
         return scope
 
-    def body(self, statements: list[ast.stmt], scope: _Scope) -> None:
+    def body(self, statements: list[ast.stmt], scope: Scope) -> None:
         """A body of statements; what it declares global or nonlocal counts from its first line."""
         for node in _own(statements):
             if isinstance(node, ast.Global):
@@ -135,7 +94,7 @@ class _Walk:
         for statement in statements:
             self.visit(statement, scope)
 
-    def visit(self, node: ast.AST, scope: _Scope) -> None:
+    def visit(self, node: ast.AST, scope: Scope) -> None:
         """One node in its scope; those that open a scope or bind a name have methods of their own."""
         method = _METHODS.get(type(node).__name__)
         if method:
@@ -143,67 +102,67 @@ class _Walk:
         else:
             self.children(node, scope)
 
-    def children(self, node: ast.AST, scope: _Scope) -> None:
+    def children(self, node: ast.AST, scope: Scope) -> None:
         for child in ast.iter_child_nodes(node):
             self.visit(child, scope)
 
-    def each(self, nodes: list[ast.expr | None] | list[ast.expr], scope: _Scope) -> None:
+    def each(self, nodes: list[ast.expr | None] | list[ast.expr], scope: Scope) -> None:
         for node in nodes:
             if node is not None:
                 self.visit(node, scope)
 
     # --- names ---
 
-    def name(self, node: ast.Name, scope: _Scope) -> None:
+    def name(self, node: ast.Name, scope: Scope) -> None:
         if isinstance(node.ctx, ast.Load):
             scope.used.append((node.id, node.lineno))
         else:
             scope.bind(node.id)
 
-    def named(self, node: ast.NamedExpr, scope: _Scope) -> None:
+    def named(self, node: ast.NamedExpr, scope: Scope) -> None:
         self.visit(node.value, scope)
         while scope.kind == "comprehension" and scope.parent:  # PEP 572: the name belongs to the scope around
             scope = scope.parent
         scope.bind(node.target.id)
 
-    def augmented(self, node: ast.AugAssign, scope: _Scope) -> None:
+    def augmented(self, node: ast.AugAssign, scope: Scope) -> None:
         self.visit(node.value, scope)
         self.visit(node.target, scope)
 
-    def declared(self, node: ast.Global | ast.Nonlocal, scope: _Scope) -> None:
+    def declared(self, node: ast.Global | ast.Nonlocal, scope: Scope) -> None:
         """Seen by `body`; that the name is bound somewhere is for the assignments to say."""
 
-    def imported(self, node: ast.Import, scope: _Scope) -> None:
+    def imported(self, node: ast.Import, scope: Scope) -> None:
         for alias in node.names:
             scope.bind(alias.asname or alias.name.split(".", 1)[0])
 
-    def imported_from(self, node: ast.ImportFrom, scope: _Scope) -> None:
+    def imported_from(self, node: ast.ImportFrom, scope: Scope) -> None:
         for alias in node.names:
             if alias.name == "*":
                 self.stars["." * node.level + (node.module or "")] = None
             else:
                 scope.bind(alias.asname or alias.name)
 
-    def except_handler(self, node: ast.ExceptHandler, scope: _Scope) -> None:
+    def except_handler(self, node: ast.ExceptHandler, scope: Scope) -> None:
         if node.name:
             scope.bind(node.name)
         self.children(node, scope)
 
-    def match_as(self, node: ast.MatchAs, scope: _Scope) -> None:
+    def match_as(self, node: ast.MatchAs, scope: Scope) -> None:
         if node.name:
             scope.bind(node.name)
         self.children(node, scope)
 
-    def match_star(self, node: ast.MatchStar, scope: _Scope) -> None:
+    def match_star(self, node: ast.MatchStar, scope: Scope) -> None:
         if node.name:
             scope.bind(node.name)
 
-    def match_mapping(self, node: ast.MatchMapping, scope: _Scope) -> None:
+    def match_mapping(self, node: ast.MatchMapping, scope: Scope) -> None:
         if node.rest:
             scope.bind(node.rest)
         self.children(node, scope)
 
-    def tried(self, node: ast.Try, scope: _Scope) -> None:
+    def tried(self, node: ast.Try, scope: Scope) -> None:
         """Names that a handler of NameError waits for may be missing."""
         if any(_catches(handler, {"NameError", "UnboundLocalError"}) for handler in node.handlers):
             before = len(scope.used)
@@ -215,14 +174,14 @@ class _Walk:
         else:
             self.children(node, scope)
 
-    def call(self, node: ast.Call, scope: _Scope) -> None:
+    def call(self, node: ast.Call, scope: Scope) -> None:
         if isinstance(node.func, ast.Name) and node.func.id in ("exec", "globals"):
             self.dynamic = True
         self.children(node, scope)
 
     # --- scopes ---
 
-    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: _Scope) -> None:
+    def function(self, node: ast.FunctionDef | ast.AsyncFunctionDef, scope: Scope) -> None:
         scope.bind(node.name)
         self.each(node.decorator_list, scope)
         self.each([*node.args.defaults, *node.args.kw_defaults], scope)
@@ -234,25 +193,26 @@ class _Walk:
         inside.bound.update(argument.arg for argument in arguments)
         self.body(node.body, inside)
 
-    def nameless(self, node: ast.Lambda, scope: _Scope) -> None:
+    def nameless(self, node: ast.Lambda, scope: Scope) -> None:
         self.each([*node.args.defaults, *node.args.kw_defaults], scope)
         inside = self.inner("function", scope)
         inside.bound.update(argument.arg for argument in _arguments(node.args))
         self.visit(node.body, inside)
 
-    def class_(self, node: ast.ClassDef, scope: _Scope) -> None:
+    def class_(self, node: ast.ClassDef, scope: Scope) -> None:
         scope.bind(node.name)
         self.each(node.decorator_list, scope)
+        self.dynamic |= any(ast.unparse(one).endswith("global_enum") for one in node.decorator_list)
         around = self.type_parameters(node, scope)
         self.each(node.bases, around)
         self.each([keyword.value for keyword in node.keywords], around)
         self.body(node.body, self.inner("class", around))
 
-    def type_alias(self, node: ast.AST, scope: _Scope) -> None:
+    def type_alias(self, node: ast.AST, scope: Scope) -> None:
         self.visit(node.name, scope)  # type: ignore[attr-defined]
         self.visit(node.value, self.type_parameters(node, scope))  # type: ignore[attr-defined]
 
-    def type_parameters(self, node: ast.AST, scope: _Scope) -> _Scope:
+    def type_parameters(self, node: ast.AST, scope: Scope) -> Scope:
         """The scope in which the type parameters of Python 3.12 are bound, the scope itself where there are none."""
         parameters = getattr(node, "type_params", None)
         if not parameters:
@@ -263,7 +223,7 @@ class _Walk:
             self.children(parameter, around)
         return around
 
-    def comprehension(self, node: Comprehension, scope: _Scope) -> None:
+    def comprehension(self, node: Comprehension, scope: Scope) -> None:
         first, *others = node.generators
         self.visit(first.iter, scope)
         inside = self.inner("comprehension", scope)
@@ -275,7 +235,7 @@ class _Walk:
         self.each([node.key, node.value] if isinstance(node, ast.DictComp) else [node.elt], inside)
 
 
-_METHODS: dict[str, Callable[[_Walk, Any, _Scope], None]] = {
+_METHODS: dict[str, Callable[[_Walk, Any, Scope], None]] = {
     "Name": _Walk.name,
     "NamedExpr": _Walk.named,
     "AugAssign": _Walk.augmented,

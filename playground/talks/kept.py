@@ -6,24 +6,23 @@ the tree, once each, so that a save writes what is new. Knows nothing of pages o
 
 from __future__ import annotations
 
-import hashlib
 import uuid
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import InvalidRequest
 from playground.store import Store
 from playground.talks.columns import Conversation
-from playground.talks.records import from_json, to_json
+from playground.talks.packing import packed, unpacked
 from playground.talks.tables import SCHEMA, holds_all, indexable, made, prepare
 from playground.talks.texts import folded_line, search_text, snippet, terms_of, title_line, title_of
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Connection, RowMapping
 
-MOST_BYTES = 64 * 2**20
+MOST_KEPT = 5000  # conversations of one owner
 MOST_LISTED = 200
 KEPT_AFTER_DELETE = timedelta(days=30)
 
@@ -78,8 +77,9 @@ class Conversations:
 
     def add(self, owner: str, talk: Conversation, title: str = "") -> Summary:
         """Keeps a new conversation; without a title it is called by its first question."""
-        _checked(owner)
-        body, files = _packed(talk)
+        body, files = packed(talk)
+        if self.count(owner) >= MOST_KEPT:
+            raise InvalidRequest(f"There are {MOST_KEPT:,} conversations of yours already.", "Delete some first.")
         now = _now()
         row: dict[str, Any] = {
             "id": uuid.uuid4().hex,
@@ -105,7 +105,7 @@ class Conversations:
         Raises:
             ChangedElsewhere: somebody else saved it since; nothing is written.
         """
-        body, files = _packed(talk)
+        body, files = packed(talk)
         with self._begin() as connection:
             # The first statement writes, so that SQLite takes its lock before anything is read.
             mine = self._mine(owner, conversation_id) & (self._conversations.c.revision == revision)
@@ -174,7 +174,7 @@ class Conversations:
             row = self._row(connection, owner, conversation_id)
             query = self._files.select().where(self._files.c.conversation == row["id"])
             files = {found["sha256"]: bytes(found["data"]) for found in connection.execute(query).mappings()}
-        return Kept(_summary(row), _unpacked(row, files))
+        return Kept(_summary(row), unpacked(row["body"], files))
 
     def listed(self, owner: str, limit: int = 50, offset: int = 0, *, deleted: bool = False) -> list[Summary]:
         """The owner's conversations, last changed first; with `deleted`, those that can be brought back."""
@@ -199,7 +199,7 @@ class Conversations:
                 self._indexed = indexable(connection)
         held = holds_all(self._conversations, terms, indexed=self._indexed)
         rows = self._page(mine & held, limit, offset, "body")
-        return [Found(_summary(row), snippet(_unpacked(row, None), terms)) for row in rows]
+        return [Found(_summary(row), snippet(unpacked(row["body"], None), terms)) for row in rows]
 
     # --- access ---
 
@@ -255,47 +255,6 @@ class Conversations:
 
 
 # --- shared --------------------------------------------------------------------------------------------------------
-
-
-def _packed(talk: Conversation) -> tuple[str, dict[str, bytes]]:
-    """The conversation as JSON with hashes in place of its files, and the files by their hash."""
-    files: dict[str, bytes] = {}
-
-    def by_hash(data: bytes) -> bytes:
-        digest = hashlib.sha256(data)
-        files[digest.hexdigest()] = data
-        return digest.digest()
-
-    body = to_json(_with_files(talk, by_hash))
-    size = len(body) + sum(map(len, files.values()))
-    if size > MOST_BYTES:
-        raise InvalidRequest(
-            f"The conversation has {size / 2**20:.0f} MiB; at most {MOST_BYTES // 2**20} MiB are kept.",
-            "Export it, and go on in a new one.",
-        )
-    return body.decode(), files
-
-
-def _unpacked(row: RowMapping | Mapping[str, Any], files: Mapping[str, bytes] | None) -> Conversation:
-    """The conversation of a row; without `files`, with hashes in place of them."""
-    talk = from_json(row["body"])
-    return talk if files is None else _with_files(talk, lambda digest: files[digest.hex()])
-
-
-def _with_files(talk: Conversation, change: Callable[[bytes], bytes]) -> Conversation:
-    columns = []
-    for column in talk.columns:
-        nodes, waiting = (
-            tuple(
-                replace(node, images=tuple(map(change, node.images)), audio=tuple(map(change, node.audio)))
-                if node.images or node.audio
-                else node
-                for node in some
-            )
-            for some in (column.tree.nodes, column.waiting)
-        )
-        columns.append(replace(column, tree=replace(column.tree, nodes=nodes), waiting=waiting))
-    return replace(talk, columns=tuple(columns))
 
 
 def _summary(row: RowMapping | Mapping[str, Any]) -> Summary:

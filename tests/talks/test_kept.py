@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 from playground.errors import InvalidRequest, PlaygroundError
 from playground.store import ScoreRow, Store
 from playground.talks import kept as module
-from playground.talks import tables
+from playground.talks import packing, tables
 from playground.talks.answers import end, extend, send
-from playground.talks.columns import Conversation, answering, ask, conversation, on_tree
+from playground.talks.columns import Conversation, answering, ask, conversation, on_tree, settled
 from playground.talks.kept import ChangedElsewhere, Conversations
 from playground.talks.texts import folded, title_line
 from playground.talks.tree import Attached
@@ -342,6 +342,40 @@ def test_a_database_that_a_sqlite_without_an_index_wrote_is_indexed_later(tmp_pa
         plain.execute("INSERT INTO conversation_search(conversation_search) VALUES ('integrity-check')")
 
 
+def test_a_restart_loses_nothing(tmp_path):
+    """What was being written when the app ended is there up to the last save, as stopped."""
+    url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
+    store = Store(url)
+    running = on_tree(answering(ask(talk(("One?", "1")), "Two?"), 0), 0, lambda tree: extend(tree, tree.leaf, "half"))
+    added = Conversations(store).add("ana", running)
+    store.close()
+    found = Conversations(Store(url)).get("ana", added.id)
+    assert (found.summary, found.talk) == (added, running)
+    last = settled(found.talk).column(0).tree.path[-1]
+    assert (last.content, last.state) == ("half", "stopped")
+
+
+@pytest.mark.parametrize("name", ["sqlite", "postgresql", "mysql", "mssql", "oracle"])
+def test_every_kind_of_database_has_a_form_of_the_tables(name):
+    from importlib import import_module
+
+    from sqlalchemy.schema import CreateTable
+
+    dialect = import_module(f"sqlalchemy.dialects.{name}").dialect()
+    made = "".join(str(CreateTable(table).compile(dialect=dialect)) for table in tables.made().sorted_tables)
+    assert made.count("CREATE TABLE") == 3
+    assert ("LONGTEXT" in made and "LONGBLOB" in made) == (name == "mysql")
+
+
+def test_an_owner_keeps_so_many_and_no_more(kept, monkeypatch):
+    monkeypatch.setattr(module, "MOST_KEPT", 1)
+    added = kept.add("ana", talk(("One?", "1")))
+    kept.add("ben", talk(("One?", "1")))
+    for more in (lambda: kept.add("ana", talk(("Two?", "2"))), lambda: kept.copy("ana", added.id)):
+        with pytest.raises(InvalidRequest, match="1 conversations of yours"):
+            more()
+
+
 def test_two_stores_make_the_tables_of_one_fresh_file(tmp_path):
     url = f"sqlite:///{tmp_path / 'store.sqlite3'}"
     many = [Conversations(Store(url)) for _ in range(4)]
@@ -360,6 +394,6 @@ def test_a_row_of_a_later_version_is_told(store, kept):
 
 
 def test_too_large_a_conversation_is_told(kept, monkeypatch):
-    monkeypatch.setattr(module, "MOST_BYTES", 2**20)
+    monkeypatch.setattr(packing, "MOST_BYTES", 2**20)
     with pytest.raises(InvalidRequest, match="2 MiB; at most 1 MiB"):
         kept.add("ana", talk(("One?", "1"), images=(bytes(2**21),)))
