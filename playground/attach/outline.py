@@ -8,6 +8,11 @@ import warnings
 MOST_BYTES = 2**20
 MOST_LINE = 160
 
+NOT_OURS = "<attached>"
+# What the parser warns of in such a file is nothing that this app's log should hold. A filter for good, since the
+# temporary ones of `warnings` are not safe among threads.
+warnings.filterwarnings("ignore", module=NOT_OURS)
+
 
 def outline(source: str) -> list[str]:
     """The lines of the outline, indented by class; a file that does not parse gives one line that says where.
@@ -15,9 +20,7 @@ def outline(source: str) -> list[str]:
     Names that begin with an underscore are left out, except for methods such as `__init__`.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a file that is not ours
-            tree = ast.parse(source)
+        tree = ast.parse(source, NOT_OURS)
         lines = [*_imports(tree), *_definitions(tree.body, "")]
     except SyntaxError as error:
         return [f"(line {error.lineno}: {error.msg})"]

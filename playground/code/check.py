@@ -24,6 +24,12 @@ from playground.code.names import Names, names_of
 Kind = Literal["syntax", "import", "name", "cycle", "note"]
 
 MOST_BYTES = 2**20
+
+NOT_OURS = "<answer>"
+# What the parser warns of in such a file is nothing that this app's log should hold. A filter for good, since the
+# temporary ones of `warnings` are not safe among threads.
+warnings.filterwarnings("ignore", module=NOT_OURS)
+
 MODULE_NAMES = {"__name__", "__file__", "__doc__", "__path__", "__all__", "__dict__", "__package__", "__spec__"}
 
 
@@ -129,11 +135,9 @@ def _parse(file: CodeFile, parsed: dict[str, _Parsed]) -> list[Problem] | None:
 
 
 def _python(file: CodeFile) -> _Parsed:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of code that is not ours
-        tree = ast.parse(file.text)
-        # What the grammar lets pass and the compiler does not: return outside of a function, two arguments of one name.
-        compile(tree, file.path, "exec", dont_inherit=True)
+    tree = ast.parse(file.text, NOT_OURS)
+    # What the grammar lets pass and the compiler does not: return outside of a function, two arguments of one name.
+    compile(tree, NOT_OURS, "exec", dont_inherit=True)
     return _Parsed(tree, tuple(imports_of(tree)), names_of(tree))
 
 

@@ -175,12 +175,13 @@ def _named(block: _Block) -> tuple[str, str, tuple[str, ...]]:
     language, name = _in_info(block.info)
     if name:
         return language, name, block.lines
-    first = block.lines[0] if block.lines else ""
-    name = _in_comment(first)
+    # Before the name may stand which program runs the file.
+    at = 1 if block.lines[:1] and block.lines[0].startswith("#!") else 0
+    name = _in_comment(block.lines[at]) if len(block.lines) > at else ""
     if name:
         # A comment is kept, except where the format has none, so that it could only do harm there.
         keeps = PurePosixPath(name).suffix.lower() not in _NO_COMMENTS
-        return language, name, block.lines if keeps else block.lines[1:]
+        return language, name, block.lines if keeps else block.lines[at + 1 :]
     name = _above(block.above)
     if language in _COMMANDS and not name.lower().endswith(_SCRIPTS):
         name = ""

@@ -18,6 +18,8 @@ from playground.talks.records import FORMAT, from_json, to_json
 from playground.talks.texts import title_line
 
 MOST_BYTES = 64 * 2**20
+# Parsed JSON takes up to 60 bytes for one of the file: what costs memory is how many parts it has, not its letters.
+MOST_PARTS = 2_000_000
 
 Form = Literal["json", "markdown"]
 
@@ -71,6 +73,8 @@ def import_file(data: bytes, model: str) -> Imported:
     if text.lstrip()[:1] not in ("{", "["):
         title, talk = from_markdown(text)
         return Imported(title, talk)
+    if sum(map(text.count, ",[{")) > MOST_PARTS:
+        raise InvalidRequest(f"The file has more than {MOST_PARTS:,} parts.", "Choose one conversation of them.")
     found = _parsed(text)
     if isinstance(found, dict) and found.get("format") == FORMAT:
         named = found.get("title")

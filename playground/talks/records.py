@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FORMAT = "playground.conversation"
 VERSION = 1
+MOST_NODES = 100_000
 
 
 def to_json(talk: Conversation, title: str = "") -> bytes:
@@ -52,12 +53,23 @@ def from_json(data: bytes | str) -> Conversation:
         raise InvalidRequest(
             f"The conversation has version {version!r}, and this app reads up to {VERSION}.", "Update the app."
         )
+    _check_size(envelope)
     try:
         talk = _adapter().validate_python({k: v for k, v in envelope.items() if k not in ("format", "version")})
     except ValidationError as error:
         raise InvalidRequest(f"The conversation cannot be read: {_first(error)}.", "Export it again.") from None
     _check(talk)
     return talk
+
+
+def _check_size(envelope: dict[str, Any]) -> None:
+    """Raises InvalidRequest for more turns than anybody writes, before a record is made of each."""
+    columns = envelope.get("columns")
+    trees = [column.get("tree") for column in columns if isinstance(column, dict)] if isinstance(columns, list) else []
+    nodes = [tree.get("nodes") for tree in trees if isinstance(tree, dict)]
+    count = sum(len(some) for some in nodes if isinstance(some, list))
+    if count > MOST_NODES:
+        raise InvalidRequest(f"The conversation has {count:,} turns; at most {MOST_NODES:,} are read.")
 
 
 def _check(talk: Conversation) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +23,9 @@ def found(files: dict[str, str], **more) -> list[tuple[str, int, str, str]]:
 
 def texts(files: dict[str, str], **more) -> list[str]:
     return [text for _, _, _, text in found(files, **more)]
+
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def undeclared(name: str) -> str:
@@ -95,6 +101,17 @@ def test_a_syntax_error_is_what_the_compiler_says(source):
 )  # fmt: skip
 def test_hostile_code_is_judged_and_never_run(hostile):
     assert len(found({"a.py": hostile})) <= 1
+
+
+def test_what_the_parser_warns_of_is_nobodys_concern(capfd):
+    source = """from playground.code.check import check
+from playground.code.files import CodeFile
+from playground.attach.outline import outline
+print(check([CodeFile("a.py", "x = '\\\\d' if 1 is 1 else 2\\n")]).ok, outline("def f(a='\\\\d'): ..."))"""
+    subprocess.run([sys.executable, "-W", "default", "-c", source], cwd=ROOT, check=True, timeout=120)
+    told = capfd.readouterr()
+    assert told.err == ""
+    assert told.out.startswith("True ")
 
 
 def test_a_file_too_large_to_check_says_so(monkeypatch):

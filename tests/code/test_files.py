@@ -68,6 +68,11 @@ def test_a_comment_on_the_first_line_names_the_file_and_stays(first, ending):
     assert (file.path, file.text) == (f"src/a.{ending}", f"{first}\nbody\n")
 
 
+def test_a_name_may_stand_below_the_program_that_runs_the_file():
+    [file] = files_in("```bash\n#!/usr/bin/env bash\n# run.sh\necho 1\n```").files
+    assert (file.path, file.text) == ("run.sh", "#!/usr/bin/env bash\n# run.sh\necho 1\n")
+
+
 def test_a_comment_that_json_cannot_hold_is_taken_out():
     assert files_in("```json\n// package.json\n{}\n```").files == (CodeFile("package.json", "{}\n", "json"),)
 

@@ -294,6 +294,12 @@ def test_a_huge_file_is_refused_before_it_is_read(monkeypatch):
         import_file(b"[" + b" " * 100, "phi")
 
 
+def test_a_file_of_too_many_parts_is_refused_before_it_is_parsed(monkeypatch):
+    monkeypatch.setattr(exchange, "MOST_PARTS", 100)
+    with pytest.raises(InvalidRequest, match="more than 100 parts"):
+        import_file(b"[" + b"[]," * 100 + b"[]]", "phi")
+
+
 def test_half_characters_in_a_list_are_replaced():
     talk, _ = from_messages([{"role": "user", "content": "a\ud800b"}], "phi")
     assert talk.column(0).tree.path[0].content == "a�b"

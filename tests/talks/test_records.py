@@ -8,6 +8,7 @@ import pytest
 
 from playground.errors import InvalidRequest
 from playground.protocol import ChatStats
+from playground.talks import records
 from playground.talks.answers import end, extend
 from playground.talks.columns import answering, ask, conversation, on_tree
 from playground.talks.records import from_json, to_json
@@ -101,6 +102,12 @@ def test_what_does_not_hang_together_is_refused_by_name(path: str, value: object
 def test_what_is_no_conversation_at_all_is_refused(junk: bytes) -> None:
     with pytest.raises(InvalidRequest):
         from_json(junk)
+
+
+def test_more_turns_than_anybody_writes_are_refused(monkeypatch):
+    monkeypatch.setattr(records, "MOST_NODES", 2)
+    with pytest.raises(InvalidRequest, match="3 turns; at most 2"):
+        from_json(json.dumps(sample()))
 
 
 def test_a_long_chain_is_checked_in_one_pass() -> None:
