@@ -11,7 +11,7 @@ import json
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -99,7 +99,7 @@ class Store:
         self._engine = _open(url)
         self._name = self._engine.url.render_as_string(hide_password=True)
         self._metadata = _tables()
-        self._ready = False
+        self._ready: list[MetaData] = []
         self._setup = threading.Lock()
         # An in-memory SQLite database is one connection, on which transactions of several threads would mix.
         self._one_at_a_time = threading.Lock() if _in_memory(self._engine) else nullcontext()
@@ -209,13 +209,22 @@ class Store:
         with self._begin() as connection:
             return list(connection.execute(query).mappings())
 
+    def _begin(self) -> AbstractContextManager[Connection]:
+        return self.transaction(self._metadata)
+
     @contextmanager
-    def _begin(self) -> Iterator[Connection]:
-        """A transaction; what the database refuses comes out as a PlaygroundError."""
+    def transaction(
+        self, tables: MetaData, prepare: Callable[[Connection], None] = lambda _: None
+    ) -> Iterator[Connection]:
+        """A transaction; what the database refuses comes out as a PlaygroundError, except for IntegrityError.
+
+        `tables` may be another module's own. They are made on first use, then `prepare` runs once, to bring what an
+        earlier version left up to date.
+        """
         from sqlalchemy.exc import DBAPIError, IntegrityError
 
         try:
-            self._create()
+            self._create(tables, prepare)
             with self._one_at_a_time, self._engine.begin() as connection:
                 yield connection
         except IntegrityError:
@@ -223,19 +232,21 @@ class Store:
         except DBAPIError as error:
             raise _told(self._name, error.orig or error) from error
 
-    def _create(self) -> None:
+    def _create(self, tables: MetaData, prepare: Callable[[Connection], None]) -> None:
         from sqlalchemy.exc import DBAPIError
 
         with self._setup:
             tries = 0
-            while not self._ready:
+            while not any(made is tables for made in self._ready):
                 try:
-                    self._metadata.create_all(self._engine)
-                    self._ready = True
+                    with self._one_at_a_time, self._engine.begin() as connection:
+                        tables.create_all(connection)
+                        prepare(connection)
+                    self._ready.append(tables)
                 except DBAPIError as error:
                     # Another process made a table between the look and the CREATE: look again.
                     tries += 1
-                    if "exist" not in str(error.orig) or tries > len(self._metadata.tables):
+                    if "exist" not in str(error.orig) or tries > len(tables.tables):
                         raise
 
 
