@@ -79,6 +79,7 @@ def end(
     stopped: bool = False,
     error: str = "",
     hint: str = "",
+    notes: Sequence[str] = (),
 ) -> Tree:
     """The running answer `node_id`, ended: well, by the user (`stopped`), or by an error; what arrived stays."""
     state: NodeState = "failed" if error else "stopped" if stopped else "done"
@@ -90,11 +91,21 @@ def end(
         state=state,
         error=clean(error),
         hint=clean(hint),
+        notes=tuple(map(clean, notes)),
     )
     return put(tree, ended)
 
 
-def result(tree: Tree, of: ToolCall, content: str, *, error: str = "", created: str = "") -> Tree:
+def result(
+    tree: Tree,
+    of: ToolCall,
+    content: str,
+    *,
+    error: str = "",
+    seconds: float | None = None,
+    images: Sequence[bytes] = (),
+    created: str = "",
+) -> Tree:
     """What a tool gave back for a call of the answer on the path, after results that are already there."""
     state: NodeState = "failed" if error else "done"
     asked = next((node for node in reversed(tree.path) if node.role == "assistant"), None)
@@ -109,6 +120,8 @@ def result(tree: Tree, of: ToolCall, content: str, *, error: str = "", created: 
         name=of.name,
         state=state,
         error=clean(error),
+        seconds=seconds,
+        images=tuple(images),
         created=created,
     )
     return added(tree, node, step=False)

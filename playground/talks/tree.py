@@ -34,7 +34,8 @@ class Node:
 
     `model` is the card that answered, with `stats` its figures and `items` the provider's own output items as JSON. An
     assistant's node whose `edited` is true was written over by the user; one that goes on from another begins with
-    `begun` characters of that one's content and thought. A tool's node is the result of the call `tool_call_id`.
+    `begun` characters of that one's content and thought. A tool's node is the result of the call `tool_call_id`, which
+    ran for `seconds`; its `images` are for the person alone. `notes` are sentences that came with an answer.
     """
 
     id: int
@@ -58,6 +59,8 @@ class Node:
     begun: tuple[int, int] = (0, 0)
     edited: bool = False
     created: str = ""
+    seconds: float | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

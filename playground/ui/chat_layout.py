@@ -1,4 +1,4 @@
-"""What a chat column and the settings fold are made of; knows no event but those inside the fold."""
+"""What a chat column is made of; knows no events."""
 
 from __future__ import annotations
 
@@ -9,25 +9,44 @@ from typing import Any
 import gradio as gr
 
 from playground.catalog import ModelCard
-from playground.ui.remember import Remember, between, flag, text
 
 LATEX: list[dict[str, str | bool]] = [
     {"left": "$$", "right": "$$", "display": True},
+    {"left": "$", "right": "$", "display": False},
     {"left": "\\(", "right": "\\)", "display": False},
     {"left": "\\[", "right": "\\]", "display": True},
 ]
+OFF = {"interactive": False}
 
 
 @dataclass(frozen=True)
-class Column:
-    """The components of one column; `finished` counts what changed its conversation, so that it is saved then."""
+class ColumnParts:
+    """The components of one column, and the bar that acts on one of its turns."""
 
     box: gr.Column
     model: gr.Dropdown
     stop: gr.Button
     log: gr.Chatbot
+    asking: gr.Group
+    wish: gr.HTML
+    allow: gr.Button
+    refuse: gr.Button
     figures: gr.HTML
-    finished: gr.Number
+    bar: gr.Row
+    before: gr.Button
+    version: gr.HTML
+    after: gr.Button
+    again: gr.Button
+    go_on: gr.Button
+    undo: gr.Button
+    branch: gr.Button
+    hurry: gr.Button
+
+    @property
+    def shown(self) -> list[Any]:
+        """What every step of a column may change, in the order of `chat_tab.Page.column`."""
+        return [self.log, self.figures, self.stop, self.hurry, self.asking, self.wish, self.bar, self.before,
+                self.version, self.after, self.go_on, self.branch]  # fmt: skip
 
 
 def placeholder(card: ModelCard | None) -> str:
@@ -37,7 +56,7 @@ def placeholder(card: ModelCard | None) -> str:
     return f"**{card.name}**\n\n{card.summary}\n\nYour message goes to every column at once."
 
 
-def build_column(i: int, cards: Sequence[ModelCard], card: ModelCard | None) -> Column:
+def build_column(i: int, cards: Sequence[ModelCard], card: ModelCard | None) -> ColumnParts:
     """Adds column number `i`, with this model chosen; the first two are shown at first."""
     with gr.Column(visible=i < 2, min_width=300, elem_id=f"chat_column_{i}", elem_classes="pg-column") as box:
         with gr.Row(elem_classes="pg-column-head", equal_height=True):
@@ -51,15 +70,14 @@ def build_column(i: int, cards: Sequence[ModelCard], card: ModelCard | None) -> 
                 scale=5,
                 min_width=160,
             )
-            stop = gr.Button(
-                "Stop",
-                size="sm",
-                elem_id=f"chat_stop_{i}",
-                scale=0,
-                min_width=64,
-                interactive=False,
+            hurry = gr.Button(
+                "Answer now", size="sm", elem_id=f"chat_hurry_{i}", scale=0, min_width=104, visible=False,
                 elem_classes="pg-quiet-button",
-            )
+            )  # fmt: skip
+            stop = gr.Button(
+                "Stop", size="sm", elem_id=f"chat_stop_{i}", scale=0, min_width=64, elem_classes="pg-quiet-button",
+                interactive=False,
+            )  # fmt: skip
         log = gr.Chatbot(
             [],
             label=f"Conversation in column {i + 1}",
@@ -72,76 +90,24 @@ def build_column(i: int, cards: Sequence[ModelCard], card: ModelCard | None) -> 
             allow_tags=False,
             latex_delimiters=LATEX,
             layout="bubble",
+            editable="all",
         )
+        with gr.Group(visible=False, elem_id=f"chat_asking_{i}", elem_classes="pg-asking") as asking:
+            wish = gr.HTML("", elem_id=f"chat_wish_{i}")
+            with gr.Row():
+                allow = gr.Button("Allow", size="sm", variant="primary", elem_id=f"chat_allow_{i}", min_width=80)
+                refuse = gr.Button("Refuse", size="sm", elem_id=f"chat_refuse_{i}", min_width=80)
+        with gr.Row(elem_id=f"chat_bar_{i}", elem_classes="pg-turn-bar", visible=False) as bar:
+            small: dict[str, Any] = {"size": "sm", "scale": 0, "min_width": 32, "elem_classes": "pg-quiet-button"}
+            before = gr.Button("‹", elem_id=f"chat_before_{i}", visible=False, **small)
+            version = gr.HTML("", elem_id=f"chat_version_{i}", elem_classes="pg-version", visible=False)
+            after = gr.Button("›", elem_id=f"chat_after_{i}", visible=False, **small)
+            again = gr.Button("Regenerate", elem_id=f"chat_again_{i}", **small)
+            go_on = gr.Button("Continue", elem_id=f"chat_go_on_{i}", **small)
+            undo = gr.Button("Undo", elem_id=f"chat_undo_{i}", **small)
+            branch = gr.Button("Branch", elem_id=f"chat_branch_{i}", **small)
         figures = gr.HTML("", elem_id=f"chat_figures_{i}", elem_classes="pg-under")
-        finished = gr.Number(0, visible=False, elem_id=f"chat_finished_{i}")
-    return Column(box, pick, stop, log, figures, finished)
-
-
-def settings_fold(remember: Remember) -> list[Any]:
-    """The settings fold; the order is that of the runner's parameters."""
-    with gr.Accordion("Settings", open=False, elem_id="chat_settings"):
-        system = gr.Textbox(
-            "",
-            label="System prompt",
-            info="Instructions that stand before every conversation.",
-            lines=2,
-            max_length=8000,
-            elem_id="chat_system",
-        )
-        own = gr.Checkbox(
-            True,
-            label="Each model's own settings",
-            info="Off: the sliders below hold for all columns.",
-            elem_id="chat_own",
-        )
-        with gr.Row():
-            temperature = gr.Slider(
-                0,
-                2,
-                0.7,
-                step=0.05,
-                label="Temperature",
-                info="0 always takes the likeliest word.",
-                elem_id="chat_temperature",
-                interactive=False,
-            )
-            top_p = gr.Slider(
-                0.05,
-                1,
-                0.95,
-                step=0.05,
-                label="Top p",
-                info="Only words within this share of probability.",
-                elem_id="chat_top_p",
-                interactive=False,
-            )
-            length = gr.Slider(
-                16,
-                4096,
-                512,
-                step=16,
-                label="Max new tokens",
-                info="Where an answer is cut at the latest.",
-                elem_id="chat_max_new_tokens",
-                interactive=False,
-            )
-            seed = gr.Number(
-                None,
-                label="Seed",
-                info="The same seed gives the same answer. Empty: a fresh one.",
-                precision=0,
-                minimum=0,
-                maximum=2**31 - 1,
-                elem_id="chat_seed",
-            )
-    sliders = [temperature, top_p, length]
-    lock = "(own) => [0, 1, 2].map(() => ({__type__: 'update', interactive: !own}))"
-    own.change(fn=None, js=lock, inputs=own, outputs=sliders)
-    remember.keep("chat.system", system, text)
-    remember.keep("chat.own", own, flag)
-    remember.keep("chat.temperature", temperature, between(0, 2))
-    remember.keep("chat.top_p", top_p, between(0.05, 1))
-    remember.keep("chat.max_new_tokens", length, between(16, 4096))
-    remember.keep("chat.seed", seed, between(0, 2**31 - 1, empty=True))
-    return [system, own, temperature, top_p, length, seed]
+    return ColumnParts(
+        box, pick, stop, log, asking, wish, allow, refuse, figures, bar, before, version, after, again, go_on, undo,
+        branch, hurry,
+    )  # fmt: skip

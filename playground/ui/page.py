@@ -34,7 +34,7 @@ def build(context: AppContext) -> gr.Blocks:
         chips = build_header(context, page)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Chat", id="chat", elem_id="tab_chat"):
-                chat_models = build_chat(context, running, remember)
+                chat = build_chat(context, running, remember)
             with gr.Tab("Text to image", id="image", elem_id="tab_image"):
                 images = build_images(context, running, remember)
             with gr.Tab("Inpaint", id="inpaint", elem_id="tab_inpaint"):
@@ -46,16 +46,17 @@ def build(context: AppContext) -> gr.Blocks:
             with gr.Tab("Help", id="help", elem_id="tab_help"):
                 reset = build_help(context)
         ready = remember.wire(page, reset)
+        chat.wire(ready)
         images.wire(page, ready, tabs, inpaint)
         chips.click(lambda: gr.update(selected="models"), outputs=tabs, queue=False, api_visibility="private")
 
         async def label() -> list[Any]:
             states = {s.id: s.state for s in await context.engine.models()}
-            chat = labelled([(c.name, c.id) for c in context.catalog.of_kind("chat")], states)
+            texts = labelled([(c.name, c.id) for c in context.catalog.of_kind("chat")], states)
             image = labelled([(c.name, c.id) for c in context.catalog.of_kind("image")], states)
-            return [*(gr.update(choices=chat) for _ in chat_models), gr.update(choices=image), gr.update(choices=image)]
+            return [*(gr.update(choices=texts) for _ in chat.models), *(gr.update(choices=image) for _ in range(2))]
 
-        choices = [*chat_models, images.models, inpaint.model]
+        choices = [*chat.models, images.models, inpaint.model]
         told: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         ready.then(label, outputs=choices, **told)
         models_changed.change(label, outputs=choices, **told)

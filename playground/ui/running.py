@@ -50,6 +50,11 @@ class Running:
         with self._lock:
             return self._tokens.get((session, place)) is token
 
+    def token(self, session: str, place: str) -> CancelToken | None:
+        """The token of what runs at this place, None where nothing does."""
+        with self._lock:
+            return self._tokens.get((session, place))
+
     def any(self, session: str, prefix: str = "") -> bool:
         """Whether anything of this session runs at a place that begins with `prefix`."""
         with self._lock:

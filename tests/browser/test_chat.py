@@ -173,7 +173,7 @@ def test_clearing_while_an_answer_streams_leaves_an_empty_column(app: App, page:
     ask(page, "Go")
     expect(page.locator("#chat_log_1")).to_contain_text("w1")
     page.click("#chat_clear")
-    until(lambda: len(app.engine.cancelled) == 2, "both columns to stop", 20)
+    until(lambda: app.engine.busy == 0, "both columns to stop", 20)
     page.wait_for_timeout(800)
     expect(page.locator("#chat_log_0")).not_to_contain_text("w0")
     expect(page.locator("#chat_log_1")).not_to_contain_text("w0")
