@@ -48,7 +48,7 @@ class SideSteps:
         shown = tab.open_side.click(toggle, self._visible, [self._visible, side.box], **QUICK)
         shown.then(self._list, [side.search, tab.opened, state], listing, **QUICK)
         shown.then(self._list_prompts, state, side.prompt, **QUICK)
-        side.search.input(self._list, [side.search, tab.opened, state], listing, trigger_mode="always_last", **QUICK)
+        side.search.change(self._list, [side.search, tab.opened, state], listing, trigger_mode="always_last", **QUICK)
         side.listed.input(self._open, [side.listed, side.search, *tab.common], opening, **QUICK)
         for button in (side.new, tab.clear):
             button.click(self._new, [side.search, *tab.common], opening, **QUICK)

@@ -136,7 +136,7 @@ def reload(page: Page, problems: list[str]) -> None:
     """Reloads the page; what the browser says of connections that this cuts is no problem."""
     page.reload()
     settle(page)
-    cut = ("AbortError", "Connection errored out", "network error", "ERR_")
+    cut = ("AbortError", "Connection errored out", "network error", "ERR_", "Unexpected client exception")
     problems[:] = [problem for problem in problems if not any(word in problem for word in cut)]
 
 

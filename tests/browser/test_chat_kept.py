@@ -1,4 +1,4 @@
-"""Kept conversations: listed, searched, renamed, deleted and brought back, exported and imported; the prompt library."""
+"""Kept conversations: listed, searched, renamed, deleted, brought back, exported, imported; the prompt library."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_an_exported_conversation_comes_back_whole(app: App, page: Page, tmp_pat
     assert json.loads(path.read_text())["format"] == "playground.conversation"
     page.click("#chat_new")
     expect(page.locator("#chat_log_1")).not_to_contain_text("Two.")
-    page.locator("#chat_import input[type=file]").set_input_files(str(path))
+    page.get_by_test_id("Import a conversation-upload-button").set_input_files(str(path))
     expect(page.locator("#chat_log_1")).to_contain_text("Two.")
     expect(page.locator("#chat_log_1")).to_contain_text("Thought for")
     expect(page.locator("#chat_side_note")).to_contain_text("Imported.")
@@ -73,7 +73,7 @@ def test_a_file_that_is_no_conversation_is_told(app: App, page: Page, tmp_path: 
     path = tmp_path / "talk.json"
     path.write_text('{"a": 1}')
     page.click("#chat_side_button")
-    page.locator("#chat_import input[type=file]").set_input_files(str(path))
+    page.get_by_test_id("Import a conversation-upload-button").set_input_files(str(path))
     expect(page.locator("#chat_side_note .pg-problem")).to_be_visible()
 
 

@@ -65,7 +65,7 @@ def test_a_message_to_one_column_leaves_the_other_alone(app: App, page: Page) ->
     app.engine.plays[SLOW] = answer(" ".join(f"w{i}" for i in range(400)), every=0.1)
     ask(page, "All of you")
     expect(page.locator("#chat_log_0")).to_contain_text("You said: All of you")
-    choose(page, "chat_to", "Column 1")
+    choose(page, "chat_to", "Column 1, Starter Phi")
     ask(page, "You alone")
     expect(page.locator("#chat_log_0")).to_contain_text("You said: You alone")
     expect(page.locator("#chat_log_1")).not_to_contain_text("You alone")
@@ -91,7 +91,7 @@ def test_a_branch_is_a_conversation_of_its_own(app: App, page: Page) -> None:
 
 def test_settings_of_one_column_are_its_own(app: App, page: Page) -> None:
     unfold(page, "chat_settings")
-    choose(page, "chat_target", "Column 2")
+    choose(page, "chat_target", "Column 2, Starter Mistral")
     page.locator("#chat_system textarea").fill("Answer in French.")
     ask(page, "Hi")
     until(lambda: len(app.engine.requests) == 2, "two requests")
@@ -167,7 +167,7 @@ def test_an_answer_format_reaches_the_model_and_an_empty_one_is_told(app: App, p
 def test_attached_files_go_with_the_message(app: App, page: Page, tmp_path: Path) -> None:
     notes = tmp_path / "notes.md"
     notes.write_text("The code word is heron.")
-    page.locator("#chat_attach input[type=file]").set_input_files(str(notes))
+    page.get_by_test_id("Attach-upload-button").set_input_files(str(notes))
     expect(page.locator("#chat_chips")).to_contain_text("notes.md")
     ask(page, "What is the code word?")
     until(lambda: len(asked(app, FAST)) == 1, "a request")
@@ -181,14 +181,14 @@ def test_attached_files_go_with_the_message(app: App, page: Page, tmp_path: Path
 def test_a_file_that_cannot_be_read_is_told(app: App, page: Page, tmp_path: Path) -> None:
     empty = tmp_path / "empty.txt"
     empty.write_text(" ")
-    page.locator("#chat_attach input[type=file]").set_input_files(str(empty))
+    page.get_by_test_id("Attach-upload-button").set_input_files(str(empty))
     expect(page.locator("#chat_chips")).to_contain_text("empty.txt is empty.")
 
 
 def test_two_answers_are_compared_by_words_and_a_conversation_is_replayed(app: App, page: Page) -> None:
     app.engine.plays[FAST] = answer("The red fox runs.")
     app.engine.plays[SLOW] = answer("The grey fox sleeps.")
-    choose(page, "chat_to", "Column 1")
+    choose(page, "chat_to", "Column 1, Starter Phi")
     ask(page, "Tell me one.")
     done(page)
     ask(page, "And again?")
