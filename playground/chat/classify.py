@@ -102,7 +102,7 @@ class _Scorer:
         if self._batches is None or self._multi:
             return 1
         own = [len(prompts[0]) - len(self._beginning or ()) for prompts in texts]
-        return max(n for n in range(1, len(own) + 1) if n <= self._batches.rows(own[n - 1]) or n == 1)
+        return max(n for n in range(1, len(own) + 1) if n == 1 or n <= self._batches.rows(own[n - 1], self._endings))
 
     def many(self, texts: Sequence[list[list[int]]]) -> Generator[None, None, list[list[list[float]]]]:
         """Probabilities [text][question][answer]."""

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_TOKENS = 2048  # in all rows of a step together, cache included, unless one row alone has more
 MOST_ROWS = 64
 # Weights times tokens of a step, so that a Stop waits for a fraction of a second; a GPU does some thousand times more.
-WORK_CPU, WORK_GPU = 6e9, 6e12
+WORK_CPU, WORK_GPU = 2e9, 2e12
 
 
 def joins(model: PreTrainedModel) -> bool:
@@ -43,9 +43,10 @@ class LabelBatches:
         work = WORK_CPU if model.device.type == "cpu" else WORK_GPU
         self.tokens = int(min(MOST_TOKENS, max(1, work // max(1, model.num_parameters()))))  # to be read in a step
 
-    def rows(self, width: int) -> int:
-        """How many prompts with `width` tokens of their own go together."""
-        return max(1, min(MOST_ROWS, self.tokens // width, MOST_TOKENS // (len(self._ids) + width)))
+    def rows(self, width: int, endings: Sequence[list[int]]) -> int:
+        """How many prompts with `width` tokens of their own go together, each with all the endings."""
+        work = width + sum(len(ending) - 1 for ending in endings)
+        return max(1, min(MOST_ROWS, self.tokens // work, MOST_TOKENS // (len(self._ids) + width)))
 
     def score(
         self, prompts: Sequence[list[int]], endings: Sequence[list[int]], common: int, cancel: CancelToken
@@ -65,7 +66,7 @@ class LabelBatches:
         found: list[list[float]] = []
         while len(found) < len(own):
             rest = own[len(found) :]
-            count = self.rows(max(map(len, rest)))
+            count = self.rows(max(map(len, rest)), endings)
             found += yield from self._together(rest[:count], endings, cancel)
         return found
 

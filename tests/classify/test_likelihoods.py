@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from playground.chat.classify import CONTENT_FREE, score_texts
@@ -166,6 +166,7 @@ def test_a_stop_within_a_long_text_ends_it() -> None:
         next(steps)
 
 
+@settings(deadline=None)
 @given(st.lists(st.lists(st.integers(0, 2), max_size=6), min_size=1, max_size=6))
 def test_the_common_beginning(rows: list[list[int]]) -> None:
     length = common_length(rows)
@@ -175,7 +176,9 @@ def test_the_common_beginning(rows: list[list[int]]) -> None:
 
 def test_as_many_go_together_as_the_machine_reads_in_a_moment(tiny_phi: LoadedText) -> None:
     batches = LabelBatches(tiny_phi.model)
-    assert batches.rows(10) > batches.rows(100) > batches.rows(5000) == 1
+    short, long = [[1], [2]], [[1] * 50, [2] * 50]
+    assert batches.rows(40, short) > batches.rows(400, short) > batches.rows(5000, short) == 1
+    assert batches.rows(40, short) > batches.rows(40, long)
 
 
 @pytest.mark.parametrize(
