@@ -109,7 +109,8 @@ def made_items(count: int, seed: int = SEED) -> tuple[Item, ...]:
     from playground.starter.text_turns import held_out
     from playground.starter.text_wording import capital
 
-    rng, found = random.Random(seed), {}
+    rng = random.Random(seed)
+    found: dict[str, Item] = {}
     while len(found) < count:
         positive = rng.random() < 0.5
         text = opinion(rng, positive)

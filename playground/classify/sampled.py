@@ -73,9 +73,9 @@ class Sampler:
         valid = [labels for labels in named if labels is not None]
         shares = tuple(sum(label in labels for labels in valid) / len(came) for label in self._asked.labels)
         seconds = time.perf_counter() - began
-        error = "" if valid else f"None of the {len(came)} answers named a label."
+        fault = "" if valid else f"None of the {len(came)} answers named a label."
         return Verdict(
-            self._card.id, index, shares if valid else (), "samples", seconds, len(came), len(came) - len(valid), error
+            self._card.id, index, shares if valid else (), "samples", seconds, len(came), len(came) - len(valid), fault
         )
 
     async def _sample(self, text: str, seed: int, cancel: CancelToken) -> str | Failed:

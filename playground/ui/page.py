@@ -9,6 +9,7 @@ import gradio as gr
 from playground.catalog import ASSETS
 from playground.ui.api import register
 from playground.ui.chat_tab import build_chat, labelled
+from playground.ui.classify_tab import build_classify
 from playground.ui.context import AppContext
 from playground.ui.header import build_header
 from playground.ui.help_tab import build_help
@@ -35,6 +36,9 @@ def build(context: AppContext) -> gr.Blocks:
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Chat", id="chat", elem_id="tab_chat"):
                 chat_models = build_chat(context, running, remember)
+            with gr.Tab("Classify", id="classify", elem_id="tab_classify"):
+                classes = build_classify(context, running, remember)
+                chat_models = [*chat_models, classes.models]
             with gr.Tab("Text to image", id="image", elem_id="tab_image"):
                 images = build_images(context, running, remember)
             with gr.Tab("Inpaint", id="inpaint", elem_id="tab_inpaint"):
@@ -47,6 +51,7 @@ def build(context: AppContext) -> gr.Blocks:
                 reset = build_help(context)
         ready = remember.wire(page, reset)
         images.wire(page, ready, tabs, inpaint)
+        classes.wire(ready)
         chips.click(lambda: gr.update(selected="models"), outputs=tabs, queue=False, api_visibility="private")
 
         async def label() -> list[Any]:
