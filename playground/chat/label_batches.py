@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MOST_TOKENS = 2048  # in all rows of a step together, cache included, unless one row alone has more
 MOST_ROWS = 64
 # Weights times tokens of a step, so that a Stop waits for a fraction of a second; a GPU does some thousand times more.
-WORK_CPU, WORK_GPU = 2e9, 2e12
+WORK_CPU, WORK_GPU = 1e9, 1e12
 
 
 def joins(model: PreTrainedModel) -> bool:
