@@ -22,6 +22,7 @@ log = logging.getLogger(__name__)
 
 TEXTS_AT_ONCE = 2  # whose samples are asked for at a time
 FAILURES = 3  # texts one after the other that fail alike, after which a model is not asked any more
+MEASURE_S = 0.25  # between two looks at all latencies
 POLL_S = 0.02  # how soon a stop reaches the engine
 
 
@@ -93,7 +94,7 @@ class _Model:
         self._engine, self._card, self._result, self._owner, self._send = engine, card, result, owner, send
         self._stop, self._task = stop, result.task
         self._latencies: list[float] = []
-        self._began = time.perf_counter()
+        self._began = self._ended = self._measured = time.perf_counter()
 
     async def run(self) -> None:
         card, result = self._card, self._result
@@ -186,14 +187,16 @@ class _Model:
     def _finish(self, verdict: Verdict) -> None:
         if verdict.seconds is not None:
             self._latencies.append(verdict.seconds)
+            self._ended = time.perf_counter()
         self._send(verdict)
-        self._measure()
+        if self._ended - self._measured > MEASURE_S:
+            self._measure()
         self._progress()
 
     def _measure(self) -> None:
-        found = speed(time.perf_counter() - self._began, self._latencies)
-        done = self._result.speeds.get(self._card.id)
-        if found is not None and (done is None or done.texts < found.texts):
+        self._measured = self._ended
+        found = speed(self._ended - self._began, self._latencies)
+        if found is not None:
             self._result.speeds[self._card.id] = found
 
     def _progress(self, waiting: Queued | Loading | None = None) -> None:

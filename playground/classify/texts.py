@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 
 from playground.attach.encodings import decoded
-from playground.chat.questions import checked_texts
+from playground.chat.questions import MAX_TEXTS, checked_texts
 from playground.classify.records import Item, Task
 from playground.errors import InvalidRequest
 
@@ -44,7 +44,7 @@ def items_of_lines(text: object, task: Task) -> tuple[Item, ...]:
 
 def columns_of(data: bytes, name: str = "The file") -> tuple[str, ...]:
     """The names in a CSV file's first line; one without a name is called by its place."""
-    return tuple(_table(data, name)[0])
+    return tuple(_table(data, name, most=0)[0])
 
 
 def items_of_csv(data: bytes, task: Task, text_column: str = "", truth_column: str = "") -> tuple[Item, ...]:
@@ -124,33 +124,48 @@ def items_of_list(texts: object, truths: object, task: Task) -> tuple[Item, ...]
     return tuple(items)
 
 
-def _table(data: bytes, name: str) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The header, and each line that has a cell with its number."""
+def _table(data: bytes, name: str, most: int = MAX_TEXTS) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The header, and each line that has a cell with its number; with `most` 0 no more than the header is read."""
     if len(data) > MAX_BYTES:
         raise InvalidRequest(f"{name} has {len(data) / 1e6:.0f} MB; at most 20 MB are taken.", "Split it.")
     text, _ = decoded(name, data)
-    first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=lambda mark: len(next(csv.reader([first], delimiter=mark), [])))
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text), delimiter=_delimiter(text.split("\n", 1)[0]), strict=True)
     rows: list[tuple[int, list[str]]] = []
     try:
-        header = [cell.strip() or f"column {i}" for i, cell in enumerate(next(reader, []), 1)]
+        first = next(reader, [])
+        if not first or len(first) > MAX_COLUMNS:
+            what = "is empty" if not first else f"has {len(first):,} columns; at most {MAX_COLUMNS:,} are taken"
+            raise InvalidRequest(f"{name} {what}.", "Give a CSV file whose first line names the columns.")
+        header = [cell.strip() or f"column {i}" for i, cell in enumerate(first, 1)]
         begins = reader.line_num + 1
-        for row in reader:
+        for row in reader if most else ():
             if any(cell.strip() for cell in row):
                 if len(row) > len(header):
                     raise InvalidRequest(
                         f"Line {begins} has {len(row)} cells, and the first line has {len(header)}.",
                         "Put texts that hold a comma in double quotes.",
                     )
+                if len(rows) == most:
+                    raise InvalidRequest(
+                        f"{name} has more than {most:,} texts, which is what is taken at once.", "Split it."
+                    )
                 rows.append((begins, row))
             begins = reader.line_num + 1
     except csv.Error as error:
         raise InvalidRequest(f"{name} is no CSV at line {reader.line_num}: {error}.", "Correct its quotes.") from None
-    if not header or len(header) > MAX_COLUMNS:
-        what = "is empty" if not header else f"has {len(header):,} columns; at most {MAX_COLUMNS:,} are taken"
-        raise InvalidRequest(f"{name} {what}.", "Give a CSV file whose first line names the columns.")
     return header, rows
+
+
+def _delimiter(line: str) -> str:
+    """What parts the first line's cells: the mark that gives most of them, where quotes may hide some."""
+
+    def cells(mark: str) -> int:
+        try:
+            return len(next(csv.reader([line[:100_000]], delimiter=mark), []))
+        except csv.Error:
+            return 0
+
+    return max(",;\t", key=cells)
 
 
 def _column(header: Sequence[str], name: str) -> int:

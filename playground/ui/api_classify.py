@@ -70,14 +70,16 @@ def register_classify(context: AppContext) -> None:
             raise told(error) from None
         result = Result(asked, items, tuple(dict.fromkeys(ids)))
         cards = [context.catalog[model] for model in result.models]
-        shown = time.monotonic()
+        due = time.monotonic() + UPDATE_S
         async with aclosing(
             run_classify(context.engine, cards, result, CancelToken(), owner_of(request, ""))
         ) as events:
             async for _ in events:
-                if time.monotonic() - shown > UPDATE_S:
-                    yield _told(result)
-                    shown = time.monotonic()
+                now = time.monotonic()
+                if now >= due:
+                    update = _told(result)
+                    due = now + max(UPDATE_S, 10 * (time.monotonic() - now))
+                    yield update
         last = _told(result)
         yield last | {"csv": as_csv(result)} if csv else last
 

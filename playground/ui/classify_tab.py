@@ -30,6 +30,7 @@ from playground.ui.running import Running
 from playground.ui.words import note, problem
 
 UPDATE_S = 0.25
+BUSY = 10  # a long table is drawn again only after this many times what drawing it took
 KEEP_S = 20.0  # what is finished is kept this often while a run goes on
 PLACE = "classify"
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
@@ -109,7 +110,7 @@ def build_classify(context: AppContext, running: Running, remember: Remember) ->
         result = Result(asked, items, tuple(card.id for card in chosen))
         token = running.start(session, PLACE)
         steps = {card.id: Progress(card.id, 0, len(items)) for card in chosen}
-        told = kept = time.monotonic()
+        due = kept = time.monotonic()
         try:
             yield shown(result, progress_html(steps, names), filter_, done=False)
             async with aclosing(classify(context.engine, chosen, result, token, owner)) as events:
@@ -122,9 +123,10 @@ def build_classify(context: AppContext, running: Running, remember: Remember) ->
                     if now - kept > KEEP_S:
                         await asyncio.to_thread(keep, _folder(context), owner, written(result))
                         kept = time.monotonic()
-                    if now - told > UPDATE_S:
-                        yield shown(result, progress_html(steps, names), filter_, done=False)
-                        told = time.monotonic()
+                    if now >= due:
+                        update = shown(result, progress_html(steps, names), filter_, done=False)
+                        due = now + max(UPDATE_S, BUSY * (time.monotonic() - now))
+                        yield update
             current = running.holds(session, PLACE, token)
         finally:
             running.finish(session, PLACE, token)

@@ -58,7 +58,9 @@ def test_a_column_and_its_truth(delimiter: str) -> None:
         (b"text,label\na,good\n", "Line 2: 'good'"), (b"text\na,b\n", "Line 2 has 2 cells"),
         (b'text\n"open\n', "no CSV at line 2"), (b"other,label\na,positive\n", "no column 'text'"),
         (b"text\n" + b"\0\1\2" * 50, "is no text"), (b"x" * 20_000_001, "20 MB"),
-        (b"text,label\n", "no texts"), (b"text\n" + b"x" * 200_000, "no CSV at line 2"),
+        (b"x" * 200_000 + b"\na\n", "no CSV at line 1"), (b"," * 1_000_000, "1,000,001 columns"),
+        (b"text\n" + b"a\n" * 10_001, "more than 10,000 texts"), (b"text,label\n", "no texts"),
+        (b"text\n" + b"x" * 200_000, "no CSV at line 2"),
     ],
 )  # fmt: skip
 def test_files_that_cannot_be_used_say_where(data: bytes, said: str) -> None:
