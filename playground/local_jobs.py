@@ -78,6 +78,9 @@ class Jobs:
             return lambda emit: self._image(image, card, cancel, emit)
         if isinstance(request, ClassifyRequest):
             _expect(card, "chat")
+            from playground.chat.questions import check_classify
+
+            check_classify(request)
             classify = request
             return lambda emit: self._classify(classify, card, cancel, emit)
         if isinstance(request, CountRequest):
@@ -166,11 +169,31 @@ class Jobs:
                 raise self._pool().shortage(error) from None
         emit(Done(replace(stats, load_s=load_s)))
 
-    def _classify(self, request: ClassifyRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
-        from playground.chat.classify import label_scores
+    def _classify(self, request: ClassifyRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> Iterator[None]:
+        from playground.chat.classify import score_texts
+        from playground.chat.together import Together
 
-        with self._lease(card, cancel, emit) as loaded:
-            emit(label_scores(loaded, request, cancel))
+        together = self._answering.setdefault(card.id, Together())
+        working = self._label_bytes(card, request, self._ready_pool(card, emit))
+        with ExitStack() as stack:
+            while True:  # as in `_chat`
+                lease = self._lease(card, cancel, emit, working, wait=not together.active)
+                try:
+                    loaded = stack.enter_context(lease)
+                    break
+                except NotNow:
+                    yield
+            together.active += 1
+            try:
+                emit(Loading(card.id, 1.0, "ready"))
+                for scores in score_texts(loaded, request, cancel):
+                    if scores is not None:
+                        emit(scores)
+                    yield
+            except OutOfMemory as error:
+                raise self._pool().shortage(error) from None
+            finally:
+                together.active -= 1
         emit(Done())
 
     def _count(self, request: CountRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
@@ -262,6 +285,16 @@ class Jobs:
         characters += sum(len(tool.description) + len(tool.parameters) for tool in request.tools)
         tokens = characters // 2 + (request.max_new_tokens or 0)  # rarely more than a token for two characters
         return working.for_answer(card, min(tokens, card.context or tokens), pool.dtype_of(card))
+
+    def _label_bytes(self, card: ModelCard, request: ClassifyRequest, pool: ModelPool) -> int:
+        """The same for the texts of a classification that are read together."""
+        from playground.models import working
+
+        longest = max((len(text) for text in request.texts or (request.text,) if isinstance(text, str)), default=0)
+        about = sum(len(text) for text in (*request.labels, *request.descriptions) if isinstance(text, str))
+        tokens = min((longest + about + len(request.template)) // 2, card.context or 1_000_000)
+        # The beginning, the texts of a step, and those again for the labels of several tokens.
+        return working.for_answer(card, 3 * max(tokens, 2048), pool.dtype_of(card))
 
     def _relieve(self) -> bool:
         """Frees what nobody uses; whether that gave anything back."""

@@ -159,13 +159,22 @@ class ImageRequest:
 
 @dataclass(frozen=True)
 class ClassifyRequest:
-    """Probabilities of labels for a text, from the likelihood that one text model gives them."""
+    """Probabilities of labels for a text, from the likelihood that one text model gives them.
+
+    `texts`: many texts, in place of `text`; each brings its own Scores. `descriptions`: what each label means, one for
+    each or none. `template`: the question in the user's words, see `playground.chat.questions`. `calibrate`: divides
+    by what the labels get for texts without content.
+    """
 
     model: str
     text: str
     labels: tuple[str, ...]
     multi_label: bool = False
     owner: str = ""
+    texts: tuple[str, ...] = ()
+    descriptions: tuple[str, ...] = ()
+    template: str = ""
+    calibrate: bool = False
 
 
 @dataclass(frozen=True)
@@ -301,9 +310,16 @@ class Notice:
 
 @dataclass(frozen=True)
 class Scores:
-    """Label probabilities, in the order of the request's labels."""
+    """Label probabilities, in the order of the request's labels.
+
+    `index` counts the request's texts from 0. `seconds`: from when the text was begun, with those that it was read
+    together with. `error`: why this one of many texts has no scores.
+    """
 
     scores: tuple[tuple[str, float], ...]
+    index: int = 0
+    seconds: float | None = None
+    error: str = ""
 
 
 @dataclass(frozen=True)

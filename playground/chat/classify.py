@@ -1,47 +1,153 @@
-"""Label probabilities for a text, from how likely a text model finds each label as its answer."""
+"""Label probabilities for texts, from how likely a text model finds each label as its answer."""
 
 from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from typing import Any
 
 from playground.chat.context import fit
-from playground.chat.request import MAX_CHARACTERS, check_text
+from playground.chat.questions import ONE_OF, YES_NO, Questions, checked_text, checked_texts, questions
 from playground.chat.text_model import AnyText, torch_model
 from playground.errors import Cancelled, InvalidRequest
 from playground.protocol import CancelToken, ClassifyRequest, Message, Scores
 
-MAX_LABELS = 100
-MAX_LABEL_CHARACTERS = 200
-BATCH = 16
+__all__ = ["ONE_OF", "YES_NO", "ending_likelihoods", "label_scores", "likelihoods", "score_texts"]
 
-ONE_OF = "Text: {text}\n\nWhich of these labels fits the text best: {labels}? Answer with the label only."
-YES_NO = 'Text: {text}\n\nDoes the label "{label}" fit the text? Answer yes or no.'
+BATCH = 16
+WINDOW = 64  # neighbouring texts that are put in order of length, so that little is padded
+# Zhao et al. 2021 average over these three.
+CONTENT_FREE = ("N/A", "[MASK]", "")
 
 
 def label_scores(loaded: AnyText, request: ClassifyRequest, cancel: CancelToken) -> Scores:
-    """Probabilities in the order of the labels; a model that can think is asked to answer at once.
-
-    One label of many: softmax over the mean log likelihood of each label's tokens; the probabilities sum to 1.
-    `multi_label`: each label by itself, as the likelihood of yes against no.
+    """Probabilities in the order of the labels for the request's `text`; as `score_texts`, which see.
 
     Raises:
-        InvalidRequest: there is no text, or labels are missing, empty, equal or too many.
-        Cancelled: between two batches.
+        InvalidRequest: there is no text, it is too long, or labels are missing, empty, equal or too many.
+        Cancelled: between two steps.
     """
-    text, labels = _checked(request)
-    if request.multi_label:
-        scores = []
-        for label in labels:
-            yes, no = likelihoods(loaded, YES_NO.format(text=text, label=label), ("yes", "no"), cancel)
-            scores.append(_softmax([yes, no])[0])
-    else:
-        question = ONE_OF.format(text=text, labels=", ".join(labels))
-        scores = _softmax(likelihoods(loaded, question, labels, cancel))
-    return Scores(tuple(zip(request.labels, scores, strict=True)))
+    checked_text(request.text)
+    (found,) = (scores for scores in score_texts(loaded, request, cancel) if scores is not None)
+    return found
+
+
+def score_texts(loaded: AnyText, request: ClassifyRequest, cancel: CancelToken) -> Iterator[Scores | None]:
+    """Scores of each text as soon as it is finished, not always in order; None where others may use the model.
+
+    One label of many: softmax over the mean log likelihood of each label's tokens; the probabilities sum to 1.
+    `multi_label`: each label by itself, as the likelihood of yes against no. A model that can think is asked to answer
+    at once.
+
+    `calibrate`: each probability is divided by the mean of what texts without content get, and all are brought to sum
+    to 1 again (contextual calibration, Zhao et al. 2021, https://arxiv.org/abs/2102.09690, with W = diag(p_cf)^-1 and
+    b = 0; they take a softmax of the quotients, which orders labels alike).
+
+    Raises:
+        InvalidRequest: labels, descriptions or template are not valid, or the request's only text is not.
+        Cancelled: between two steps.
+    """
+    scorer = _Scorer(loaded, request, cancel)
+    one = not request.texts
+    texts = (request.text,) if one else checked_texts(request.texts)
+    bias: list[list[float]] | None = None
+    if request.calibrate:
+        free = yield from scorer.many([scorer.prompts(text) for text in CONTENT_FREE])
+        bias = [[sum(column) / len(free) for column in zip(*rows, strict=True)] for rows in zip(*free, strict=True)]
+    for at in range(0, len(texts), WINDOW):
+        prompts: dict[int, list[list[int]]] = {}
+        for index, text in enumerate(texts[at : at + WINDOW], at):
+            try:
+                prompts[index] = scorer.prompts(checked_text(text))
+            except InvalidRequest as error:
+                if one:
+                    raise
+                yield Scores((), index, error=str(error))
+        order = sorted(prompts, key=lambda index: len(prompts[index][0]))
+        while order:
+            began = time.perf_counter()
+            some = order[: scorer.count([prompts[index] for index in order])]
+            order = order[len(some) :]
+            found = yield from scorer.many([prompts[index] for index in some])
+            seconds = time.perf_counter() - began
+            for index, rows in zip(some, found, strict=True):
+                chances = rows if bias is None else [_calibrated(*pair) for pair in zip(rows, bias, strict=True)]
+                values = [row[0] for row in chances] if request.multi_label else chances[0]
+                yield Scores(tuple(zip(request.labels, values, strict=True)), index, seconds)
+
+
+class _Scorer:
+    """Asks a model; what its questions have in common is read once."""
+
+    def __init__(self, loaded: AnyText, request: ClassifyRequest, cancel: CancelToken) -> None:
+        self._loaded, self._cancel = loaded, cancel
+        self._asked: Questions = questions(request.labels, request.multi_label, request.descriptions, request.template)
+        self._multi = request.multi_label
+        answers = ("yes", "no") if self._multi else self._asked.labels
+        self._endings = [list(loaded.tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in answers]
+        self._longest = max(map(len, self._endings))
+        self._batches = _batches(loaded)
+        self._beginning: list[int] | None = None
+
+    def prompts(self, text: str) -> list[list[int]]:
+        """The questions about a text as tokens: one, or one for each label."""
+        asked = self._asked.yes_no(text) if self._multi else [self._asked.one_of(text)]
+        return [_prompt(self._loaded, question, self._longest) for question in asked]
+
+    def count(self, texts: Sequence[list[list[int]]]) -> int:
+        """How many of these texts, the shortest first, go together."""
+        if self._batches is None or self._multi:
+            return 1
+        own = [len(prompts[0]) - len(self._beginning or ()) for prompts in texts]
+        return max(n for n in range(1, len(own) + 1) if n == 1 or n <= self._batches.rows(own[n - 1], self._endings))
+
+    def many(self, texts: Sequence[list[list[int]]]) -> Generator[None, None, list[list[list[float]]]]:
+        """Probabilities [text][question][answer]."""
+        if self._batches is None:
+            found = []
+            for prompts in texts:
+                means = []
+                for prompt in prompts:
+                    means.append(ending_likelihoods(self._loaded, prompt, self._endings, self._cancel))
+                    yield
+                found.append([_softmax(row) for row in means])
+            return found
+        from playground.chat.label_batches import common_length
+
+        groups = texts if self._multi else [[prompts[0] for prompts in texts]]
+        rows: list[list[float]] = []
+        for group in groups:
+            if len(group) == 1:
+                common = len(group[0]) - 1
+            elif self._multi:
+                common = min(common_length(group), min(map(len, group)) - 1)
+            else:
+                # What the run's first texts begin with, unless it was by chance more than the others do.
+                common = min(common_length(group), *(len(prompt) - 1 for prompt in group))
+                if self._beginning is not None:
+                    common = min(common, common_length([self._beginning, group[0]]))
+                self._beginning = group[0][:common]
+            rows += yield from self._batches.score(group, self._endings, common, self._cancel)
+        size = len(self._asked.labels) if self._multi else 1
+        return [[_softmax(row) for row in rows[at : at + size]] for at in range(0, len(rows), size)]
+
+
+def _batches(loaded: AnyText) -> Any:
+    model = torch_model(loaded)
+    if model is None:
+        return None
+    from playground.chat.label_batches import LabelBatches, joins
+
+    return LabelBatches(model) if joins(model) else None
+
+
+def _calibrated(chances: Sequence[float], free: Sequence[float]) -> list[float]:
+    """The chances divided by those of texts without content, summing to 1 again."""
+    weights = [chance / max(of, 1e-12) for chance, of in zip(chances, free, strict=True)]
+    return [weight / sum(weights) for weight in weights]
 
 
 def likelihoods(loaded: AnyText, question: str, answers: Sequence[str], cancel: CancelToken) -> list[float]:
@@ -50,7 +156,11 @@ def likelihoods(loaded: AnyText, question: str, answers: Sequence[str], cancel: 
     The question is read once.
     """
     endings = [list(loaded.tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in answers]
-    longest = max(map(len, endings))
+    return ending_likelihoods(loaded, _prompt(loaded, question, max(map(len, endings))), endings, cancel)
+
+
+def _prompt(loaded: AnyText, question: str, longest: int) -> list[int]:
+    """The question in the model's chat format, with room for the longest answer after it."""
     prompt = fit(loaded, (Message("user", question),), longest, think=False)
     if prompt.max_new_tokens < longest:
         raise InvalidRequest(
@@ -58,7 +168,7 @@ def likelihoods(loaded: AnyText, question: str, answers: Sequence[str], cancel: 
             f"{(prompt.context_size or 0) - longest}.",
             "Shorten the text.",
         )
-    return ending_likelihoods(loaded, list(prompt.ids), endings, cancel)
+    return list(prompt.ids)
 
 
 def ending_likelihoods(
@@ -114,34 +224,6 @@ def _one_by_one(loaded: AnyText, prompt: list[int], endings: list[list[int]], ca
             _go_on(cancel)
             source.rewind(len(prompt))
     return found
-
-
-def _checked(request: ClassifyRequest) -> tuple[str, tuple[str, ...]]:
-    check_text("The text to classify", request.text)
-    if not request.text.strip():
-        raise InvalidRequest("The text to classify is empty.", "Write a text first.")
-    if len(request.text) > MAX_CHARACTERS:
-        raise InvalidRequest(
-            f"The text has {len(request.text):,} characters; at most {MAX_CHARACTERS:,} are taken.", "Shorten it."
-        )
-    if not isinstance(request.labels, list | tuple) or not request.labels:
-        raise InvalidRequest("There are no labels.", "Give the labels to choose from, such as positive and negative.")
-    if len(request.labels) > MAX_LABELS:
-        raise InvalidRequest(f"At most {MAX_LABELS} labels are taken, got {len(request.labels)}.", "Use fewer.")
-    labels: list[str] = []
-    for label in request.labels:
-        check_text("A label", label)
-        name = label.strip()
-        if not 0 < len(name) <= MAX_LABEL_CHARACTERS:
-            raise InvalidRequest(f"A label must have 1 to {MAX_LABEL_CHARACTERS} characters, got {name[:40]!r}.")
-        if name in labels:
-            raise InvalidRequest(f"The label {name!r} stands there twice.", "Give each label once.")
-        labels.append(name)
-    if len(labels) == 1 and not request.multi_label:
-        raise InvalidRequest(
-            f"One label, {labels[0]!r}, leaves nothing to choose.", "Give a second one, or ask with multi_label."
-        )
-    return request.text, tuple(labels)
 
 
 def _softmax(values: Sequence[float]) -> list[float]:

@@ -27,6 +27,7 @@ from playground.protocol import (
     plain,
 )
 from playground.ui.api_battles import register_battles
+from playground.ui.api_classify import register_classify
 from playground.ui.api_images import register_images
 from playground.ui.api_models import register_models
 from playground.ui.api_shared import model_ids, sentence, told
@@ -62,6 +63,7 @@ class Answer:
 def register(context: AppContext) -> None:
     """Adds every function of the public API to the Blocks that are being built."""
     _register_chat(context)
+    register_classify(context)
     register_images(context)
     _register_tables(context)
     register_battles(context)

@@ -9,6 +9,7 @@ import gradio as gr
 from playground.catalog import ASSETS
 from playground.ui.api import register
 from playground.ui.chat_tab import build_chat, labelled
+from playground.ui.classify_tab import build_classify
 from playground.ui.context import AppContext
 from playground.ui.header import build_header
 from playground.ui.help_tab import build_help
@@ -34,7 +35,11 @@ def build(context: AppContext) -> gr.Blocks:
         chips = build_header(context, page)
         with gr.Tabs(elem_id="tabs") as tabs:
             with gr.Tab("Chat", id="chat", elem_id="tab_chat"):
-                chat = build_chat(context, running, remember)
+                with gr.Tabs(elem_id="chat_tabs", elem_classes="pg-subtabs"):
+                    with gr.Tab("Side by side", id="talk", elem_id="tab_talk"):
+                        chat = build_chat(context, running, remember)
+                    with gr.Tab("Classify", id="classify", elem_id="tab_classify"):
+                        classes = build_classify(context, running, remember)
             with gr.Tab("Text to image", id="image", elem_id="tab_image"):
                 images = build_images(context, running, remember)
             with gr.Tab("Inpaint", id="inpaint", elem_id="tab_inpaint"):
@@ -48,15 +53,18 @@ def build(context: AppContext) -> gr.Blocks:
         ready = remember.wire(page, reset)
         chat.wire(ready)
         images.wire(page, ready, tabs, inpaint)
+        classes.wire(ready)
         chips.click(lambda: gr.update(selected="models"), outputs=tabs, queue=False, api_visibility="private")
+
+        text_choices = [*chat.models, classes.models]
 
         async def label() -> list[Any]:
             states = {s.id: s.state for s in await context.engine.models()}
             texts = labelled([(c.name, c.id) for c in context.catalog.of_kind("chat")], states)
             image = labelled([(c.name, c.id) for c in context.catalog.of_kind("image")], states)
-            return [*(gr.update(choices=texts) for _ in chat.models), *(gr.update(choices=image) for _ in range(2))]
+            return [*(gr.update(choices=texts) for _ in text_choices), *(gr.update(choices=image) for _ in range(2))]
 
-        choices = [*chat.models, images.models, inpaint.model]
+        choices = [*text_choices, images.models, inpaint.model]
         told: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         ready.then(label, outputs=choices, **told)
         models_changed.change(label, outputs=choices, **told)

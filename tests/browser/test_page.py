@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import PHONE, App, open_tab, reload, until
 from tests.scripted import answer, picture
 
-TABS = ("Chat", "Text to image", "Inpaint", "Scores", "Models", "Help")
+TABS = ("Chat", "Classify", "Text to image", "Inpaint", "Scores", "Models", "Help")
 
 
 def test_the_first_page_shows_every_tab_and_what_runs(page: Page) -> None:

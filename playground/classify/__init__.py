@@ -1,0 +1,1 @@
+"""Classifying many texts with several models: texts in, runs over an Engine it is handed, figures and tables out."""
