@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from playground.catalog import ModelCard
@@ -13,8 +14,9 @@ from playground.chat.context import Prompt, can_think, fit
 from playground.chat.sampling import Chooser, Sampler, fresh_seed
 from playground.chat.stream import Emit, Stream
 from playground.chat.text_model import AnyText, end_ids
+from playground.chat.thinking import Thinking, thinks_for
 from playground.chat.tools.turn import ToolTurn, tools_of
-from playground.errors import Cancelled, OutOfMemory
+from playground.errors import Cancelled, InvalidRequest, OutOfMemory
 from playground.protocol import CancelToken, ChatRequest, ChatStats, Notice, ToolCalled
 
 if TYPE_CHECKING:
@@ -26,8 +28,8 @@ def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emi
 
     Ends within one token of a cancel, with what there is; `stop_reason` is then "stopped", otherwise "end", "length",
     "stop string" or "tool calls", whose ToolCalled come last. Stop texts count in the answer, not in thoughts or calls.
-    End tokens are not counted as completion; the beginning of a forced call counts as prompt. A bound answer may also
-    be "closed" or "misfit", see `playground.chat.constraints.answer`.
+    End tokens are not counted as completion; the beginning of a forced call and the end that is put to a thought
+    count as prompt. A bound answer may also be "closed" or "misfit", see `playground.chat.constraints.answer`.
 
     Raises:
         InvalidRequest: the last message does not fit the model's context, the answer cannot be bound, or a base model
@@ -53,16 +55,27 @@ class Answer:
         started = time.perf_counter()
         self._loaded, self._cancel, self._emit, self._column = loaded, cancel, emit, request.column
         thinks = can_think(loaded)
-        may_think = request.reasoning_effort != "none"
+        may_think = thinks_for(request)
         tools = tools_of(loaded, request, thinks=thinks)
-        self._prompt = fit(loaded, request.messages, request.max_new_tokens or 1, think=may_think, tools=tools)
+        self._prompt = fit(
+            loaded,
+            request.messages,
+            request.max_new_tokens or 1,
+            think=may_think,
+            tools=tools,
+            keep_reasoning=bool(request.keep_reasoning),
+        )
+        may_think = may_think and not self._prompt.answered
         for text in _notices(loaded.card, request, self._prompt, thinks):
             emit(Notice(text))
+        self._thinking = Thinking(loaded, request, self._prompt, cancel) if thinks else None
         self._seed = fresh_seed() if request.seed is None else request.seed
         self._turn = None
         if tools is not None and tools.tools:
             ids, inside = self._prompt.ids, self._prompt.inside_thought
             self._turn = ToolTurn(loaded, request, tools, ids, self._seed, thinks=thinks and may_think, inside=inside)
+            if self._prompt.answered:
+                self._turn.feed(request.messages[-1].content)  # it may end within a call
         self._stream = Stream(request, loaded, self._prompt, thinks, emit, started, self._turn)
         self._ends = end_ids(loaded)
         self._reason = ""
@@ -70,6 +83,11 @@ class Answer:
         self._bound = None
         spec = spec_of(request)
         if spec is not None:
+            if self._prompt.answered:
+                raise InvalidRequest(
+                    "An answer that has to fit a form cannot be gone on with.",
+                    "Ask for it anew, or take the form away.",
+                )
             from playground.chat.constraints.answer import bind
 
             now = (lambda: self._stream.inside) if thinks else None
@@ -86,19 +104,28 @@ class Answer:
     def take(self, logits: torch.Tensor) -> bool:
         """Goes on by one token, given the logits after `ids`, (1, V), and by those that stand without logits after it.
 
-        Where a call of a tool must begin now, its beginning comes instead. Returns whether more is to come.
+        Where a thought must end or a call of a tool begin now, that comes instead. Returns whether more is to come.
         """
-        if self._begin_call():
+        if self._end_thought() or self._begin_call():
             return not self._reason
+        if self._thinking is not None and self._thinking.ended:
+            logits = self._thinking.without_another(logits, self._stream)
         token: int | None = self._chooser.choose(logits, self.ids)
         while token is not None:
             self._go_on(token)
             token = None if self._reason or self._cancel.cancelled else self._chooser.forced(self.ids)
         return not self._reason
 
+    def _end_thought(self) -> bool:
+        """Puts the end of the thought into the answer, once it is due."""
+        return self._put(self._thinking.closing(self._stream, self.ids) if self._thinking is not None else [])
+
     def _begin_call(self) -> bool:
-        """Puts the beginning of a forced call into the answer, once it is due; an answer without room for it ends."""
-        ids = self._turn.push(self._stream.inside, self._cancel) if self._turn is not None else []
+        """Puts the beginning of a forced call into the answer, once it is due."""
+        return self._put(self._turn.push(self._stream.inside, self._cancel) if self._turn is not None else [])
+
+    def _put(self, ids: list[int]) -> bool:
+        """Puts in tokens that the model did not choose, if any; an answer without room for them ends."""
         if len(ids) >= self._stream.room:
             self._reason = "length"
             return True
@@ -143,26 +170,31 @@ class Answer:
             self._reason, said = self._bound.verdict(self._stream.answer, self._reason)
             for text in said:
                 self._emit(Notice(text))
+        for text in self._thinking.said(self._stream) if self._thinking is not None else []:
+            self._emit(Notice(text))
         calls = self._turn.calls(stopped, self._cancel) if self._turn is not None else []
         for call in calls:
             self._emit(ToolCalled(self._column, call))
         reason = "tool calls" if calls and self._reason == "end" else self._reason
-        return self._stream.stats(self._prompt, reason, self._seed)
+        stats = self._stream.stats(self._prompt, reason, self._seed)
+        if self._thinking is None:
+            return stats
+        return replace(stats, reasoning_effort=self._thinking.effort or "", thought_end=self._thinking.ended)
 
 
 def _notices(card: ModelCard, request: ChatRequest, prompt: Prompt, thinks: bool) -> list[str]:
     """What the user should know of how the request was changed to fit."""
     said = []
     effort = request.reasoning_effort
-    if effort not in (None, "none"):
-        said.append(
-            f"{card.name} knows no levels of reasoning: it thinks as long as it needs, whatever the effort."
-            if thinks
-            else f"{card.name} does not think before it answers, so reasoning effort {effort} changes nothing."
-        )
+    if effort not in (None, "none", "auto") and not thinks:
+        said.append(f"{card.name} does not think before it answers, so reasoning effort {effort} changes nothing.")
     if prompt.dropped_turns:
         turns = "turn was" if prompt.dropped_turns == 1 else f"{prompt.dropped_turns} turns were"
         said.append(f"The oldest {turns} left out, since {card.name} reads {prompt.context_size} tokens at most.")
+    if prompt.lost_thoughts:
+        said.append(
+            f"{card.name} was not told {prompt.lost_thoughts} of its earlier thoughts: its template drops them."
+        )
     if prompt.max_new_tokens < (request.max_new_tokens or 1):
         said.append(f"The context leaves {prompt.max_new_tokens} tokens for the answer, not {request.max_new_tokens}.")
     return said

@@ -1,0 +1,90 @@
+"""When the thought of one answer is ended although the model would go on, and with which tokens. Runs no model.
+
+A thought ends when its budget is used up, when the user wants the answer now, or when drafts of the answer stay the
+same. The tokens that end it count as prompt, so that `reasoning_tokens` is what the model itself thought and never
+more than the budget.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playground.chat.auto_effort import auto_effort
+from playground.chat.context import Prompt
+from playground.chat.effort import budget_of
+from playground.chat.reasoning import CLOSE, OPEN
+from playground.chat.text_model import AnyText
+from playground.protocol import CancelToken, ChatRequest
+
+if TYPE_CHECKING:
+    import torch
+
+    from playground.chat.stream import Stream
+
+
+def effort_of(request: ChatRequest) -> str | None:
+    """The effort that a checked request asks for; "auto" is settled by the last message of the user."""
+    if request.reasoning_effort != "auto":
+        return request.reasoning_effort
+    asked = next((m.content for m in reversed(request.messages) if m.role == "user"), "")
+    return auto_effort(asked)
+
+
+def thinks_for(request: ChatRequest) -> bool:
+    """Whether a checked request lets a model think at all."""
+    return effort_of(request) != "none" and request.reasoning_budget != 0
+
+
+class Thinking:
+    """Ends the thoughts of one answer of a model that thinks."""
+
+    def __init__(self, loaded: AnyText, request: ChatRequest, prompt: Prompt, cancel: CancelToken) -> None:
+        self.effort = effort_of(request)
+        self.budget = budget_of(
+            self.effort, request.reasoning_budget, context=prompt.context_size, room=prompt.max_new_tokens
+        )
+        self.ended = ""  # what ended a thought: "budget", "answer now" or "stable"
+        self._tokenizer, self._cancel = loaded.tokenizer, cancel
+        self._asked = request.reasoning_budget
+        self._spaced = prompt.spaced
+        self._opening = self._tokens(OPEN)
+
+    def closing(self, stream: Stream, ids: list[int]) -> list[int]:
+        """Tokens that must come next to end the thought that `stream` is in; empty while it may go on."""
+        if not stream.inside:
+            return []
+        reason = self._reason(stream, ids)
+        if not reason:
+            return []
+        self.ended = reason
+        tag = stream.closing
+        if self._spaced:
+            tag = ("\n" if tag == CLOSE else "") + tag + "\n\n"
+        return self._tokens(tag)
+
+    def without_another(self, logits: torch.Tensor, stream: Stream) -> torch.Tensor:
+        """The logits, (1, V), without a new thought where one was ended, so that its end is one."""
+        if not self.ended or not stream.may_open or len(self._opening) != 1:
+            return logits
+        logits = logits.clone()
+        logits[:, self._opening[0]] = float("-inf")
+        return logits
+
+    def said(self, stream: Stream) -> list[str]:
+        """What the user should know of it at the end."""
+        if self.ended == "budget":
+            whose = "its budget" if self.budget == self._asked else f"the budget of reasoning effort {self.effort}"
+            return [f"The thought was ended after {stream.thought} tokens, {whose}."]
+        if self.ended == "answer now":
+            return [f"The thought was ended after {stream.thought} tokens, as you asked."]
+        return []
+
+    def _reason(self, stream: Stream, ids: list[int]) -> str:
+        if self._cancel.wants_answer:
+            return "answer now"
+        if self.budget is not None and stream.thought >= self.budget:
+            return "budget"
+        return ""
+
+    def _tokens(self, text: str) -> list[int]:
+        return list(self._tokenizer(text, add_special_tokens=False)["input_ids"])
