@@ -1,4 +1,4 @@
-"""One answer of one text model: which token follows, and when it ends. Runs no model itself."""
+"""One answer of one text model: which token follows, and when it ends. Is told what the model says, but for drafts."""
 
 from __future__ import annotations
 
@@ -161,6 +161,9 @@ class Answer:
                 f"after {self._stream.count} tokens.",
                 "Unload another model, or ask for a shorter answer.",
             ) from None
+        finally:
+            if self._thinking is not None:
+                self._thinking.close()
 
     def stats(self) -> ChatStats:
         """Sends what was held back and the calls, and gives the figures."""
@@ -179,15 +182,26 @@ class Answer:
         stats = self._stream.stats(self._prompt, reason, self._seed)
         if self._thinking is None:
             return stats
-        return replace(stats, reasoning_effort=self._thinking.effort or "", thought_end=self._thinking.ended)
+        probes = self._thinking.probes
+        return replace(
+            stats,
+            reasoning_effort=self._thinking.effort or "",
+            thought_end=self._thinking.ended,
+            probes=probes.count if probes is not None else 0,
+            probe_tokens=probes.tokens if probes is not None else 0,
+        )
 
 
 def _notices(card: ModelCard, request: ChatRequest, prompt: Prompt, thinks: bool) -> list[str]:
     """What the user should know of how the request was changed to fit."""
     said = []
     effort = request.reasoning_effort
-    if effort not in (None, "none", "auto") and not thinks:
-        said.append(f"{card.name} does not think before it answers, so reasoning effort {effort} changes nothing.")
+    if not thinks:
+        asked = [f"reasoning effort {effort}"] if effort not in (None, "none", "auto") else []
+        asked += ["a budget for thoughts"] if request.reasoning_budget else []
+        asked += ["probing for a stable answer"] if request.stable_probes else []
+        if asked:
+            said.append(f"{card.name} does not think before it answers, so {' and '.join(asked)} changes nothing.")
     if prompt.dropped_turns:
         turns = "turn was" if prompt.dropped_turns == 1 else f"{prompt.dropped_turns} turns were"
         said.append(f"The oldest {turns} left out, since {card.name} reads {prompt.context_size} tokens at most.")

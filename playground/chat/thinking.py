@@ -1,4 +1,4 @@
-"""When the thought of one answer is ended although the model would go on, and with which tokens. Runs no model.
+"""When the thought of one answer is ended although the model would go on, and with which tokens.
 
 A thought ends when its budget is used up, when the user wants the answer now, or when drafts of the answer stay the
 same. The tokens that end it count as prompt, so that `reasoning_tokens` is what the model itself thought and never
@@ -19,6 +19,7 @@ from playground.protocol import CancelToken, ChatRequest
 if TYPE_CHECKING:
     import torch
 
+    from playground.chat.probes import Probes
     from playground.chat.stream import Stream
 
 
@@ -47,20 +48,28 @@ class Thinking:
         self._tokenizer, self._cancel = loaded.tokenizer, cancel
         self._asked = request.reasoning_budget
         self._spaced = prompt.spaced
+        self.probes: Probes | None = None
+        if request.stable_probes:
+            from playground.chat.probes import Probes
+
+            room = len(prompt.ids) + prompt.max_new_tokens
+            self.probes = Probes(loaded, request.stable_probes, request.probe_every or 1, room, cancel)
         self._opening = self._tokens(OPEN)
 
     def closing(self, stream: Stream, ids: list[int]) -> list[int]:
-        """Tokens that must come next to end the thought that `stream` is in; empty while it may go on."""
+        """Tokens that must come next to end the thought that `stream` is in; empty while it may go on.
+
+        Reads the model where a draft of the answer is due.
+        """
         if not stream.inside:
             return []
-        reason = self._reason(stream, ids)
+        reason = self._reason(stream)
+        if not reason and self.probes is not None and self.probes.due(stream.thought):
+            reason = "stable" if self.probes.settled(stream.thought, ids, self._tag(stream)) else ""
         if not reason:
             return []
         self.ended = reason
-        tag = stream.closing
-        if self._spaced:
-            tag = ("\n" if tag == CLOSE else "") + tag + "\n\n"
-        return self._tokens(tag)
+        return self._tag(stream)
 
     def without_another(self, logits: torch.Tensor, stream: Stream) -> torch.Tensor:
         """The logits, (1, V), without a new thought where one was ended, so that its end is one."""
@@ -72,14 +81,37 @@ class Thinking:
 
     def said(self, stream: Stream) -> list[str]:
         """What the user should know of it at the end."""
+        probes, said = self.probes, []
         if self.ended == "budget":
             whose = "its budget" if self.budget == self._asked else f"the budget of reasoning effort {self.effort}"
-            return [f"The thought was ended after {stream.thought} tokens, {whose}."]
-        if self.ended == "answer now":
-            return [f"The thought was ended after {stream.thought} tokens, as you asked."]
-        return []
+            said = [f"The thought was ended after {stream.thought} tokens, {whose}."]
+        elif self.ended == "answer now":
+            said = [f"The thought was ended after {stream.thought} tokens, as you asked."]
+        elif self.ended == "stable" and probes is not None:
+            said = [
+                f"The thought was ended after {stream.thought} tokens, since {probes.same} drafts of the answer in a "
+                "row were the same."
+            ]
+        if probes is not None and probes.count:
+            drafts = "1 draft" if probes.count == 1 else f"{probes.count} drafts"
+            said.append(
+                f"{drafts} of {probes.tokens} tokens took {probes.seconds:.2f} seconds, and {probes.read} tokens were "
+                "read for them."
+            )
+        return said
 
-    def _reason(self, stream: Stream, ids: list[int]) -> str:
+    def close(self) -> None:
+        """Frees what the drafts hold."""
+        if self.probes is not None:
+            self.probes.close()
+
+    def _tag(self, stream: Stream) -> list[int]:
+        tag = stream.closing
+        if self._spaced:
+            tag = ("\n" if tag == CLOSE else "") + tag + "\n\n"
+        return self._tokens(tag)
+
+    def _reason(self, stream: Stream) -> str:
         if self._cancel.wants_answer:
             return "answer now"
         if self.budget is not None and stream.thought >= self.budget:

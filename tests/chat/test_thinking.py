@@ -33,7 +33,7 @@ def test_without_a_budget_the_model_ends_its_own_thought(talker: LoadedText) -> 
     assert (stats.thought_end, stats.reasoning_effort, notices(events)) == ("", "", "")
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(budget=st.integers(1, 60))
 def test_a_thought_has_its_budget_and_no_token_more(talker: LoadedText, budget: int) -> None:
     events, stats = ask(talker, reasoning_budget=budget)
@@ -178,10 +178,10 @@ def test_a_bound_answer_follows_an_ended_thought(talker: LoadedText) -> None:
 
 @pytest.fixture(scope="module")
 def many() -> LoadedText:
-    return following({"<|assistant|>": "<think>"})
+    return following({"<|assistant|>": "<think>", "</think>": "c"})
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(data=st.data())
 def test_thoughts_that_are_ended_together_are_what_they_are_alone(many: LoadedText, data: st.DataObject) -> None:
     requests = [
@@ -194,6 +194,8 @@ def test_thoughts_that_are_ended_together_are_what_they_are_alone(many: LoadedTe
                 max_new_tokens=data.draw(st.integers(1, 24)),
                 reasoning_budget=data.draw(st.none() | st.integers(0, 12)),
                 reasoning_effort=data.draw(st.sampled_from([None, "low", "auto", "none"])),
+                stable_probes=data.draw(st.sampled_from([None, 2, 3])),
+                probe_every=data.draw(st.integers(1, 5)),
             ),
             many.card,
         )
@@ -217,7 +219,7 @@ def test_thoughts_that_are_ended_together_are_what_they_are_alone(many: LoadedTe
         stats, expected = one.stats(), answer(many, request, CancelToken(), alone.append)
         for kind in ("reasoning", "answer"):
             assert text_of(events, kind) == text_of(alone, kind)
-        for field in ("stop_reason", "reasoning_tokens", "completion_tokens", "prompt_tokens", "thought_end"):
+        for field in ("stop_reason", "reasoning_tokens", "completion_tokens", "prompt_tokens", "thought_end", "probes"):
             assert getattr(stats, field) == getattr(expected, field)
         if request.reasoning_budget is not None:
             assert (stats.reasoning_tokens or 0) <= request.reasoning_budget
