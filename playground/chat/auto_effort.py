@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from playground.protocol import ChatRequest
+
 MEDIUM, HIGH = 1, 5  # points from which an effort is taken
 LONG = 60  # words of a message that counts as long
 MAX_READ = 20_000  # characters that are judged; a longer message is long enough for any sign
@@ -84,6 +86,13 @@ _CODE = re.compile(
     r"函数|代码|程序|算法"
 )
 _WIDE = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+def effort_of(request: ChatRequest) -> str | None:
+    """The effort that a checked request asks for; "auto" is settled by the last message of the user."""
+    if request.reasoning_effort != "auto":
+        return request.reasoning_effort
+    return auto_effort(next((m.content for m in reversed(request.messages) if m.role == "user"), ""))
 
 
 def auto_effort(text: str) -> str:

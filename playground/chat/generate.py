@@ -16,7 +16,7 @@ from playground.chat.stream import Emit, Stream
 from playground.chat.text_model import AnyText, end_ids
 from playground.chat.thinking import Thinking, thinks_for
 from playground.chat.tools.turn import ToolTurn, tools_of
-from playground.errors import Cancelled, InvalidRequest, OutOfMemory
+from playground.errors import Cancelled, OutOfMemory
 from playground.protocol import CancelToken, ChatRequest, ChatStats, Notice, ToolCalled
 
 if TYPE_CHECKING:
@@ -83,11 +83,6 @@ class Answer:
         self._bound = None
         spec = spec_of(request)
         if spec is not None:
-            if self._prompt.answered:
-                raise InvalidRequest(
-                    "An answer that has to fit a form cannot be gone on with.",
-                    "Ask for it anew, or take the form away.",
-                )
             from playground.chat.constraints.answer import bind
 
             now = (lambda: self._stream.inside) if thinks else None

@@ -37,12 +37,17 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
         InvalidRequest: a value has the wrong type or is out of range; names the value.
     """
     defaults = card.defaults
-    spec_of(request)
+    bound = spec_of(request) is not None
+    messages = checked_messages(request.messages)
+    if bound and messages[-1].role == "assistant" and messages[-1].content.strip():
+        raise InvalidRequest(
+            "An answer that has to fit a form cannot be gone on with.", "Ask for it anew, or take the form away."
+        )
     temperature = TEMPERATURE if defaults.temperature is None else defaults.temperature
     tools, tool_choice = checked_tools(request.tools, request.tool_choice)
     return replace(
         request,
-        messages=checked_messages(request.messages),
+        messages=messages,
         temperature=_number("temperature", request.temperature, temperature, low=0, high=5),
         top_p=_number("top_p", request.top_p, defaults.top_p or TOP_P, low=0, high=1, above=True),
         top_k=_whole("top_k", request.top_k, 0, low=0, high=1_000_000),

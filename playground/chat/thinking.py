@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from playground.chat.auto_effort import auto_effort
+from playground.chat.auto_effort import effort_of
 from playground.chat.context import Prompt
 from playground.chat.effort import budget_of
 from playground.chat.reasoning import CLOSE, OPEN
@@ -21,14 +21,6 @@ if TYPE_CHECKING:
 
     from playground.chat.probes import Probes
     from playground.chat.stream import Stream
-
-
-def effort_of(request: ChatRequest) -> str | None:
-    """The effort that a checked request asks for; "auto" is settled by the last message of the user."""
-    if request.reasoning_effort != "auto":
-        return request.reasoning_effort
-    asked = next((m.content for m in reversed(request.messages) if m.role == "user"), "")
-    return auto_effort(asked)
 
 
 def thinks_for(request: ChatRequest) -> bool:

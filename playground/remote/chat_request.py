@@ -9,6 +9,7 @@ from typing import Any
 
 from playground.catalog import ModelCard
 from playground.protocol import ChatRequest, Message
+from playground.remote.continuing import add_continuation, check_goes_on
 from playground.remote.endpoint import Endpoint
 from playground.remote.parameters import family_of, fitted
 from playground.remote.schemas import bound_schema
@@ -27,8 +28,10 @@ def chat_arguments(
     know go in `extra_body`, and only where they were asked for.
 
     Raises:
-        InvalidRequest: the answer is to be bound in a way that is not known there, or a file is of no known kind.
+        InvalidRequest: the answer is to be bound in a way that is not known there, a file is of no known kind, or the
+            server cannot go on with an unfinished answer.
     """
+    check_goes_on(checked, card, endpoint)
     effort, refused, said = fitted(asked, card, endpoint)
     body: dict[str, Any] = {
         "model": endpoint.model,
@@ -60,6 +63,7 @@ def chat_arguments(
             extra[own] = getattr(checked, name)
     _add_tools(body, checked, refused)
     _add_format(body, extra, checked, endpoint, said)
+    add_continuation(body, extra, checked, endpoint)
     if extra:
         body["extra_body"] = extra
     return body, said
