@@ -1,8 +1,8 @@
 """Which reasoning effort a message asks for, judged by its text alone, in English, Spanish, French, German, Chinese.
 
-A table of signs, no model: greetings need no thought, light work such as translating and classifying a little, and the
-signs of heavy work (numbers with operations, several steps, code, reasons and proofs, length) add up. Its accuracy and
-what it saves are measured by `python -m playground.bench thinking`.
+A table of signs, no model: greetings, translating and classifying need no thought, rewriting a little, and the signs of
+heavy work (numbers with operations, several steps, code, reasons and proofs, length) add up. Its accuracy and what it
+saves are measured by `python -m playground.bench thinking`.
 """
 
 from __future__ import annotations
@@ -33,17 +33,21 @@ _EXPLICIT = re.compile(
     r"paso a paso|piensa bien|étape par étape|réfléchis bien|schritt für schritt|denk(?:e)? gründlich|"
     r"一步一步|逐步|仔细(?:想|思考)|好好想"
 )
-_LIGHT = re.compile(
-    r"^\W*(?:please |can you |could you )*"
-    r"(?:(?:translate|classify|summari[sz]e|rephrase|repeat|spell|rewrite|correct|say|define|label|tag|"
-    r"traduce|traducir|clasifica|resume|repite|deletrea|di|traduis|traduire|classe|répète|résume|épelle|dis|"
-    r"übersetze?|ordne|wiederhole?|fasse|buchstabiere|sag|klassifiziere)\b|翻译|分类|重复|总结|把.{0,80}翻译|判断正面)"
+_POLITE = r"^\W*(?:please |can you |could you |por favor |bitte |s'il te plaît )*"
+_PLAIN_WORK = re.compile(
+    _POLITE + r"(?:(?:translate|classify|repeat|spell|say|label|tag|"
+    r"traduce|traducir|clasifica|repite|deletrea|di|traduis|traduire|classe|répète|épelle|dis|"
+    r"übersetze?|ordne|wiederhole?|buchstabiere|sag|klassifiziere)\b|翻译|分类|重复|把.{0,80}翻译|判断正面)"
     r"|\bin (?:french|spanish|german|chinese|english)\s*\?*$|^how do you say\b|"
     r"\b(?:positive or negative|negative or positive|sentiment|which of these labels|one of these labels)\b|"
     r"\b(?:positivo o negativo|positif ou négatif|positiv oder negativ)\b|正面还是负面|"
     r"\b(?:opposite|synonym|plural) of\b|"
     r"\b(?:cómo se dice|qué significa|comment dit-on|que veut dire|wie sagt man|was bedeutet|was heißt)\b|"
     r"什么意思|怎么说"
+)
+_LIGHT = re.compile(
+    _POLITE + r"(?:(?:summari[sz]e|rephrase|rewrite|correct|define|resume|reescribe|corrige|résume|reformule|fasse|"
+    r"korrigiere?)\b|总结|改写|改正)"
 )
 _BRIEF = re.compile(
     r"\b(?:in one word|one word only|only one word|en una palabra|en un mot|mit einem wort|in einem wort)\b|"
@@ -99,8 +103,8 @@ def auto_effort(text: str) -> str:
     """ "none", "low", "medium" or "high", for the text of a user's message.
 
     In order: a blank message, a greeting, thanks or a single word without a number is "none"; a wish for careful
-    thought is "high"; light work (translate, classify, repeat, define) is "low"; otherwise points decide, see `points`,
-    and an order for one word takes the place of the points for length.
+    thought is "high"; translating, classifying and repeating is "none" and rewriting "low", unless a proof or code is
+    in it; otherwise points decide, see `points`.
     """
     said = _plain(text)
     words = _words(said)
@@ -110,8 +114,11 @@ def auto_effort(text: str) -> str:
         return "none"
     if _EXPLICIT.search(said):
         return "high"
-    if _LIGHT.search(said) and not (_PROOF.search(said) or "```" in said):
-        return "low"
+    if not _PROOF.search(said) and "```" not in said:
+        if _PLAIN_WORK.search(said):
+            return "none"
+        if _LIGHT.search(said):
+            return "low"
     score = points(text)
     if score >= HIGH:
         return "high"
