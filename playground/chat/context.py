@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from playground.chat.reasoning import CLOSE, OPEN
 from playground.chat.templates import rendered, template_of
 from playground.chat.text_model import AnyText, context_size
-from playground.chat.thoughts import Keep, is_spaced, kept_thoughts, marked, opening_of, unfinished, unmarked
+from playground.chat.thoughts import Keep, kept_thoughts, marked, opening_of, unfinished, unmarked
 from playground.errors import InvalidRequest
 from playground.protocol import Message
 
@@ -26,9 +26,9 @@ class Prompt:
     """What goes into the model, and what had to give way for it.
 
     `max_new_tokens` is at most what was asked for; `inside_thought`: `<think>` is open at its end; `answered`: an
-    answer has begun there; `spaced`: line breaks stand around the end of a thought. `lost_thoughts`: earlier ones that
-    should have been kept and for which the template has no place. `begun`: how many tokens at its end settle the
-    spelling of what comes, since they are of an answer that is gone on with.
+    answer has begun there. `lost_thoughts`: earlier ones that should have been kept and for which the template has no
+    place. `begun`: how many tokens at its end settle the spelling of what comes, since they are of an answer that is
+    gone on with.
     """
 
     ids: tuple[int, ...]
@@ -37,7 +37,6 @@ class Prompt:
     context_size: int | None
     inside_thought: bool
     answered: bool = False
-    spaced: bool = False
     lost_thoughts: int = 0
     begun: int = 0
 
@@ -110,7 +109,6 @@ def fit(
         size,
         inside_thought=thinks and think and not last.content if goes_on else text.rstrip().endswith(OPEN),
         answered=goes_on and bool(last.content.strip()),
-        spaced=thinks and is_spaced(loaded.tokenizer),
         lost_thoughts=sum(thought not in text for thought in kept.values()),
         begun=min(BEGUN, len(ids)) if goes_on else 0,
     )

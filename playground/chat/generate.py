@@ -121,12 +121,14 @@ class Answer:
 
     def _put(self, ids: list[int]) -> bool:
         """Puts in tokens that the model did not choose, if any; an answer without room for them ends."""
+        if not ids:
+            return False
         if len(ids) >= self._stream.room:
             self._reason = "length"
-            return True
-        self.ids += ids
-        self._stream.push(ids)
-        return bool(ids)
+        else:
+            self.ids += ids
+            self._stream.push(ids)
+        return True
 
     def _go_on(self, token: int) -> None:
         if token in self._ends:

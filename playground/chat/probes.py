@@ -34,7 +34,8 @@ class Probes:
         self._decode, self._ends = decoder_of(loaded.tokenizer), end_ids(loaded)
         self._source: Logits | None = None
         self._probed = 0  # tokens of thought at the last draft
-        self._last, self._alike = "", 0
+        self._alike = 0
+        self.draft = ""  # the last one
         self.count = self.tokens = self.read = 0
         self.seconds = 0.0
 
@@ -55,11 +56,11 @@ class Probes:
         """
         self._probed = thought
         began = time.perf_counter()
-        draft = self._draft(ids, closing)
+        draft = self._made(ids, closing)
         self.seconds += time.perf_counter() - began
         self.count += 1
-        self._alike = self._alike + 1 if draft and draft == self._last else int(bool(draft))
-        self._last = draft
+        self._alike = self._alike + 1 if draft and draft == self.draft else int(bool(draft))
+        self.draft = draft
         return self._alike >= self.same
 
     def close(self) -> None:
@@ -68,7 +69,7 @@ class Probes:
             self._source.close()
             self._source = None
 
-    def _draft(self, ids: list[int], closing: Sequence[int]) -> str:
+    def _made(self, ids: list[int], closing: Sequence[int]) -> str:
         """The beginning of the answer that would be given now, made plain."""
         if self._source is None:
             self._source = logits_of(self._loaded, self._room)

@@ -14,6 +14,7 @@ from playground.chat.context import Prompt
 from playground.chat.effort import budget_of
 from playground.chat.reasoning import CLOSE, OPEN
 from playground.chat.text_model import AnyText
+from playground.chat.thoughts import is_spaced
 from playground.protocol import CancelToken, ChatRequest
 
 if TYPE_CHECKING:
@@ -39,14 +40,12 @@ class Thinking:
         self.ended = ""  # what ended a thought: "budget", "answer now" or "stable"
         self._tokenizer, self._cancel = loaded.tokenizer, cancel
         self._asked = request.reasoning_budget
-        self._spaced = prompt.spaced
         self.probes: Probes | None = None
         if request.stable_probes:
             from playground.chat.probes import Probes
 
             room = len(prompt.ids) + prompt.max_new_tokens
             self.probes = Probes(loaded, request.stable_probes, request.probe_every or 1, room, cancel)
-        self._opening = self._tokens(OPEN)
 
     def closing(self, stream: Stream, ids: list[int]) -> list[int]:
         """Tokens that must come next to end the thought that `stream` is in; empty while it may go on.
@@ -65,10 +64,12 @@ class Thinking:
 
     def without_another(self, logits: torch.Tensor, stream: Stream) -> torch.Tensor:
         """The logits, (1, V), without a new thought where one was ended, so that its end is one."""
-        if not self.ended or not stream.may_open or len(self._opening) != 1:
+        if not self.ended or not stream.may_open:
             return logits
-        logits = logits.clone()
-        logits[:, self._opening[0]] = float("-inf")
+        opening = self._tokens(OPEN)
+        if len(opening) == 1:
+            logits = logits.clone()
+            logits[:, opening[0]] = float("-inf")
         return logits
 
     def said(self, stream: Stream) -> list[str]:
@@ -99,7 +100,7 @@ class Thinking:
 
     def _tag(self, stream: Stream) -> list[int]:
         tag = stream.closing
-        if self._spaced:
+        if is_spaced(self._tokenizer):
             tag = ("\n" if tag == CLOSE else "") + tag + "\n\n"
         return self._tokens(tag)
 

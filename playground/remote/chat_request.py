@@ -33,9 +33,12 @@ def chat_arguments(
     """
     check_goes_on(checked, card, endpoint)
     effort, refused, said = fitted(asked, card, endpoint)
+    last_user = max((i for i, m in enumerate(checked.messages) if m.role == "user"), default=-1)
+    kept = checked.keep_reasoning is not False
     body: dict[str, Any] = {
         "model": endpoint.model,
-        "messages": [_message(m, endpoint, checked) for m in checked.messages],
+        # The thoughts of a running chain of calls always go back with their results.
+        "messages": [_message(m, endpoint, kept or i > last_user) for i, m in enumerate(checked.messages)],
         "stream": True,
     }
     if endpoint.kind != "mistral":  # it counts without being asked, and refuses what it does not know
@@ -118,7 +121,8 @@ def _add_format(
             extra["grammar"] = "root ::= " + " | ".join(json.dumps(c, ensure_ascii=False) for c in checked.choices)
 
 
-def _message(message: Message, endpoint: Endpoint, checked: ChatRequest) -> dict[str, Any]:
+def _message(message: Message, endpoint: Endpoint, kept: bool) -> dict[str, Any]:
+    """The message as the server takes it; `kept`: with its thought."""
     if message.role == "tool":
         return {
             "role": "tool",
@@ -132,7 +136,7 @@ def _message(message: Message, endpoint: Endpoint, checked: ChatRequest) -> dict
         return {"role": "user", "content": parts}
     row: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.role == "assistant":
-        if message.reasoning and checked.keep_reasoning is not False and endpoint.kind in _THOUGHTS:
+        if message.reasoning and kept and endpoint.kind in _THOUGHTS:
             row["reasoning_content"] = message.reasoning
             if endpoint.kind == "vllm":
                 row["reasoning"] = message.reasoning  # the name since 0.11

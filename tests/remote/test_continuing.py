@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playground.errors import InvalidRequest
-from playground.protocol import CancelToken, ChatRequest, Event, Message, Notice, Token
+from playground.protocol import CancelToken, ChatRequest, Event, Message, Notice, Token, ToolCall
 from playground.remote.continuing import Echo
 from tests.remote.asking import ask, card, engine, notices, sourced, stats_of, text_of
 from tests.remote.server import Script, chunk, serving, whole
@@ -92,6 +92,19 @@ def test_auto_becomes_an_effort_that_the_model_takes_and_is_told(script: Script)
     assert stats_of(ask(one)).reasoning_effort == ""
     plain = ask(engine(card(script.url)), reasoning_effort="auto")
     assert stats_of(plain).reasoning_effort == ""
+
+
+def test_a_running_chain_of_calls_keeps_its_thoughts_whatever_the_setting() -> None:
+    call = ToolCall("call_1", "add", "{}")
+    chain = (
+        *BEGUN,
+        Message("user", "And on."),
+        Message("assistant", "", "I add.", (call,)),
+        Message("tool", "3", tool_call_id="call_1", name="add"),
+    )
+    for keep, thoughts in ((None, ["I count.", "I add."]), (True, ["I count.", "I add."]), (False, ["I add."])):
+        body, _ = arguments(sourced(URL, "vllm", "chat"), *chain, keep_reasoning=keep)
+        assert [m["reasoning_content"] for m in body["messages"] if "reasoning_content" in m] == thoughts
 
 
 def test_probes_are_for_local_models(script: Script) -> None:
