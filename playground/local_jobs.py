@@ -284,6 +284,7 @@ class Jobs:
         characters = sum(len(message.content) + len(message.reasoning) for message in request.messages)
         characters += sum(len(tool.description) + len(tool.parameters) for tool in request.tools)
         tokens = characters // 2 + (request.max_new_tokens or 0)  # rarely more than a token for two characters
+        tokens *= 2 if request.stable_probes else 1  # drafts have a cache of their own
         return working.for_answer(card, min(tokens, card.context or tokens), pool.dtype_of(card))
 
     def _label_bytes(self, card: ModelCard, request: ClassifyRequest, pool: ModelPool) -> int:

@@ -19,29 +19,42 @@ State = Literal["ready", "loading", "not loaded", "unavailable"]
 
 
 class CancelToken:
-    """Says that the user has stopped a request. Engines look at it once a step or token."""
+    """What the user says to a running request: to stop, or to end its thought and answer from what there is.
+
+    Engines look at it once a step or token.
+    """
 
     def __init__(self) -> None:
         self._event = threading.Event()
+        self._answer = threading.Event()
 
     def cancel(self) -> None:
         self._event.set()
+
+    def answer_now(self) -> None:
+        """Asks for the answer at the next token; without an effect on what does not think."""
+        self._answer.set()
 
     @property
     def cancelled(self) -> bool:
         return self._event.is_set()
 
+    @property
+    def wants_answer(self) -> bool:
+        return self._answer.is_set()
+
     def wait(self, timeout: float) -> bool:
         """Blocks up to `timeout` seconds; True as soon as the request is cancelled."""
         return self._event.wait(timeout)
 
-    def __getstate__(self) -> bool:
-        return self.cancelled
+    def __getstate__(self) -> tuple[bool, bool]:
+        return self.cancelled, self.wants_answer
 
-    def __setstate__(self, cancelled: bool) -> None:
-        self._event = threading.Event()
-        if cancelled:
-            self._event.set()
+    def __setstate__(self, state: tuple[bool, bool]) -> None:
+        CancelToken.__init__(self)
+        for event, is_set in zip((self._event, self._answer), state, strict=True):
+            if is_set:
+                event.set()
 
 
 # --- requests ------------------------------------------------------------------------------------------------------
@@ -96,7 +109,10 @@ class ChatRequest:
     `column` comes back in every Token, so that several requests can share one stream. `tool_choice`: "auto", "none",
     "required" or the name of one of `tools`. At most one of `json_schema` (as JSON), `regex`, `choices` and `grammar`
     (Lark, as llguidance reads it) binds what is answered. `reasoning_budget`: tokens after which a thought is ended.
-    `keep_reasoning`: whether earlier thoughts are read again.
+    `keep_reasoning`: whether earlier thoughts are read again. `stable_probes`: a thought is ended once so many drafts
+    of the answer in a row were the same, 0 for never; `probe_every`: thought tokens from one draft to the next.
+
+    Where the last message is an assistant's, it is unfinished, and the answer is what follows it.
     """
 
     model: str
@@ -122,6 +138,8 @@ class ChatRequest:
     reasoning_budget: int | None = None
     keep_reasoning: bool | None = None
     grammar: str = ""
+    stable_probes: int | None = None
+    probe_every: int | None = None
 
 
 @dataclass(frozen=True)
@@ -346,6 +364,9 @@ class Added:
 class ChatStats:
     """Seconds and tokens of one answer. `ttft_s` runs from the start of the work (queue and load are apart) to the
     first non-empty token; `tokens_per_s` is (completion_tokens - 1) / (seconds after the first token). None = unknown.
+    `reasoning_effort`: the one that was taken, empty where none was asked for. `thought_end`: what ended the thought
+    where the model did not: "budget", "answer now" or "stable". `probes`: drafts of the answer that were made while it
+    thought, of `probe_tokens` in all, which count nowhere else.
     """
 
     ttft_s: float | None = None
@@ -361,6 +382,10 @@ class ChatStats:
     seed: int | None = None
     load_s: float = 0.0
     seconds: float = 0.0
+    reasoning_effort: str = ""
+    thought_end: str = ""
+    probes: int = 0
+    probe_tokens: int = 0
 
 
 @dataclass(frozen=True)

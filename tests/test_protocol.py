@@ -47,6 +47,13 @@ def test_a_cancel_token_keeps_its_state_over_pickling() -> None:
     assert pickle.loads(pickle.dumps(token)).cancelled
 
 
+def test_a_wish_for_the_answer_is_apart_from_a_stop_and_keeps_over_pickling() -> None:
+    token = CancelToken()
+    token.answer_now()
+    for one in (token, pickle.loads(pickle.dumps(token))):
+        assert (one.wants_answer, one.cancelled) == (True, False)
+
+
 def test_a_cancel_wakes_whoever_waits() -> None:
     token = CancelToken()
     threading.Timer(0.05, token.cancel).start()

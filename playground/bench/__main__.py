@@ -1,4 +1,4 @@
-"""`python -m playground.bench NAME [--runs N] [--json]`: figures on the standard output."""
+"""`python -m playground.bench NAME [--runs N] [--items N] [--json]`: figures on the standard output."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ NAMES = {
     "chat": "many users, a second turn, one user against plain generate, two columns",
     "classify": "texts a second and latency of a text, for the shipped text models",
     "structured": "answers bound by a schema: what that costs a token, and how 200 random schemas end",
+    "thinking": "auto depth and stable drafts against always-high, thoughts kept against dropped on turn two",
     "working-memory": "estimated against measured bytes of activations",
     "real-shapes": "full-size models of random weights: estimated against actual bytes, and a picture in little memory",
 }
@@ -27,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m playground.bench", description="Benchmarks of the app.")
     parser.add_argument("name", choices=list(NAMES), help=what)
     parser.add_argument("--runs", type=int, default=5, help="runs of each kind (default 5)")
+    parser.add_argument("--items", type=int, default=200, help="questions of thinking (default 200)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     measures = {
@@ -35,6 +37,7 @@ def main() -> None:
         "chat": _chat,
         "classify": _classify,
         "structured": _structured,
+        "thinking": lambda _, as_json: _thinking(arguments.items, as_json),
         "working-memory": _working,
         "real-shapes": _shapes,
     }
@@ -75,6 +78,12 @@ def _structured(runs: int, as_json: bool) -> None:
     from playground.bench.structured import measure_structured
 
     _compared(measure_structured(runs), as_json)
+
+
+def _thinking(items: int, as_json: bool) -> None:
+    from playground.bench.thinking import measure_thinking
+
+    _compared(measure_thinking(items), as_json)
 
 
 def _compared(figures: list[Compared], as_json: bool) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from playground.chat.reasoning import CLOSE, OPEN
 from playground.chat.templates import rendered, template_of
 from playground.chat.text_model import AnyText, context_size
+from playground.chat.thoughts import Keep, kept_thoughts, marked, opening_of, unfinished, unmarked
 from playground.errors import InvalidRequest
 from playground.protocol import Message
 
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
     from playground.chat.tools.formats import ToolPrompt
 
 LEAST_ROOM = 16  # tokens of answer below which a prompt counts as too long
+BEGUN = 16  # tokens of an unfinished answer that settle how the next one is spelt
 
 
 @dataclass(frozen=True)
 class Prompt:
     """What goes into the model, and what had to give way for it.
 
-    `max_new_tokens` is at most what was asked for; `inside_thought`: the template opened `<think>` already.
+    `max_new_tokens` is at most what was asked for; `inside_thought`: `<think>` is open at its end; `answered`: an
+    answer has begun there. `lost_thoughts`: earlier ones that should have been kept and for which the template has no
+    place. `begun`: how many tokens at its end settle the spelling of what comes, since they are of an answer that is
+    gone on with.
     """
 
     ids: tuple[int, ...]
@@ -31,6 +36,9 @@ class Prompt:
     dropped_turns: int
     context_size: int | None
     inside_thought: bool
+    answered: bool = False
+    lost_thoughts: int = 0
+    begun: int = 0
 
 
 def fit(
@@ -40,17 +48,28 @@ def fit(
     *,
     think: bool = True,
     tools: ToolPrompt | None = None,
+    keep_reasoning: bool = False,
 ) -> Prompt:
     """The prompt of a checked conversation; the oldest turns are left out until prompt and answer fit.
 
     The system prompt, the tools and the last user message with what followed it always stay, and a call is never
     parted from its result. Where these alone leave less than `max_new_tokens`, the answer is shortened; `think=False`
-    asks a model that can think for a direct answer.
+    asks a model that can think for a direct answer. It reads its thoughts since the last user message again, which
+    are those of a running chain of calls, and with `keep_reasoning` all earlier ones.
 
     Raises:
-        InvalidRequest: the last message alone does not fit, or the template refuses the conversation.
+        InvalidRequest: the last message alone does not fit, the template refuses the conversation, or a model that does
+            not think should go on from a thought.
     """
     size = context_size(loaded)
+    thinks = can_think(loaded)
+    keep: Keep = "none" if not thinks else "all" if keep_reasoning else "turn"
+    last = messages[-1]
+    goes_on = last.role == "assistant"
+    if goes_on and not last.content and not thinks:
+        raise InvalidRequest(
+            f"{loaded.card.name} does not think, so it cannot go on from a thought.", "Choose a model that thinks."
+        )
     system = [m for m in messages if m.role == "system"]
     turns = turns_of([m for m in messages if m.role != "system"])
     cache: dict[int, tuple[str, list[int]]] = {}
@@ -58,8 +77,9 @@ def fit(
     def prompt_without(dropped: int) -> tuple[str, list[int]]:
         if dropped not in cache:
             kept = [m for turn in turns[dropped:] for m in turn]
-            thinks = think or not can_think(loaded)
-            cache[dropped] = encode(loaded.tokenizer, [*system, *kept], think=thinks, tools=tools)
+            cache[dropped] = encode(
+                loaded.tokenizer, [*system, *kept], think=think or not thinks, tools=tools, keep=keep
+            )
         return cache[dropped]
 
     def fits(dropped: int) -> bool:
@@ -81,7 +101,17 @@ def fit(
             f"{(size or 0) - min(LEAST_ROOM, max_new_tokens)} of its {size}.",
             "Shorten it, or choose a model with a longer context.",
         )
-    return Prompt(tuple(ids), room, dropped, size, text.rstrip().endswith(OPEN))
+    kept = kept_thoughts([m for turn in turns[dropped:] for m in turn], keep)
+    return Prompt(
+        tuple(ids),
+        room,
+        dropped,
+        size,
+        inside_thought=thinks and think and not last.content if goes_on else text.rstrip().endswith(OPEN),
+        answered=goes_on and bool(last.content.strip()),
+        lost_thoughts=sum(thought not in text for thought in kept.values()),
+        begun=min(BEGUN, len(ids)) if goes_on else 0,
+    )
 
 
 def turns_of(messages: Sequence[Message]) -> list[list[Message]]:
@@ -101,22 +131,47 @@ def can_think(loaded: AnyText) -> bool:
 
 
 def encode(
-    tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool, tools: ToolPrompt | None = None
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    *,
+    think: bool,
+    tools: ToolPrompt | None = None,
+    keep: Keep | None = None,
 ) -> tuple[str, list[int]]:
     """The rendered prompt and its ids; a base model gets the bare texts to go on from."""
     if not template_of(tokenizer):
-        text = "\n\n".join(m.content for m in messages)
+        *before, last = messages
+        said = "\n\n".join(m.content for m in (before if last.role == "assistant" else messages))
+        text = said + (last.content if last.role == "assistant" else "")
         return text, list(tokenizer(text)["input_ids"])
-    text = render(tokenizer, messages, think=think, tools=tools)
+    text = render(tokenizer, messages, think=think, tools=tools, keep=keep)
     return text, list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def render(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool, tools: ToolPrompt | None = None) -> str:
-    """The text that the chat template makes of the conversation, up to where the answer begins.
+def render(
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    *,
+    think: bool,
+    tools: ToolPrompt | None = None,
+    keep: Keep | None = None,
+) -> str:
+    """The text that the chat template makes of the conversation, up to where the answer begins or goes on.
 
     Without `think`, an empty thought stands before the answer, put there by the template or else here. `tools` says in
-    which format tools, calls and results stand; without it there are none.
+    which format tools, calls and results stand; without it there are none. `keep`: which thoughts are in it; by itself
+    those of a running chain of calls, where `tools` says that the model thinks.
     """
+    if keep is None:
+        keep = "turn" if tools is not None and tools.thinks else "none"
+    *before, last = messages
+    if last.role == "assistant":
+        if keep == "none":
+            last = replace(last, reasoning="")
+        # A thought of its own stands in the place of the empty one.
+        text = render(tokenizer, before, think=think or bool(last.reasoning), tools=tools, keep=keep)
+        return text + unfinished(text, last, think=think)
+    messages, marks = marked(messages, keep)
     if tools is not None:
         messages = tools.told(messages)
     if messages[0].role == "system" and not _takes_system(tokenizer):
@@ -124,6 +179,8 @@ def render(tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool, to
     text = rendered(tokenizer, messages, think=think, tools=tools.schemas if tools is not None else None)
     if tools is not None:
         text = tools.finished(text)
+    if marks:
+        text = unmarked(text, marks, opening_of(tokenizer))
     if think:
         return text
     if text.rstrip().endswith(OPEN):

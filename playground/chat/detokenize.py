@@ -14,13 +14,13 @@ BROKEN = "\ufffd"  # what decoders write for bytes that are not (yet) a characte
 class Detokenizer:
     """Decodes a short window: the tokens not yet whole, after those just before them, which settle their spacing.
 
-    The pieces together are the decoded text. Special tokens are left out.
+    The pieces together are the decoded text. Special tokens are left out. `before`: tokens that it goes on from.
     """
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, before: Sequence[int] = ()) -> None:
         self._decode = decoder_of(tokenizer)
-        self._before: list[int] = []
-        self._before_text = ""
+        self._before = list(before)
+        self._before_text = self._decode(self._before) if before else ""
         self._pending: list[int] = []
         self._sent = 0  # characters of the pending tokens that have gone out
 

@@ -1,10 +1,11 @@
-"""One answer of one text model: which token follows, and when it ends. Runs no model itself."""
+"""One answer of one text model: which token follows, and when it ends. Is told what the model says, but for drafts."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from playground.catalog import ModelCard
@@ -13,6 +14,7 @@ from playground.chat.context import Prompt, can_think, fit
 from playground.chat.sampling import Chooser, Sampler, fresh_seed
 from playground.chat.stream import Emit, Stream
 from playground.chat.text_model import AnyText, end_ids
+from playground.chat.thinking import Thinking, thinks_for
 from playground.chat.tools.turn import ToolTurn, tools_of
 from playground.errors import Cancelled, OutOfMemory
 from playground.protocol import CancelToken, ChatRequest, ChatStats, Notice, ToolCalled
@@ -26,8 +28,8 @@ def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emi
 
     Ends within one token of a cancel, with what there is; `stop_reason` is then "stopped", otherwise "end", "length",
     "stop string" or "tool calls", whose ToolCalled come last. Stop texts count in the answer, not in thoughts or calls.
-    End tokens are not counted as completion; the beginning of a forced call counts as prompt. A bound answer may also
-    be "closed" or "misfit", see `playground.chat.constraints.answer`.
+    End tokens are not counted as completion; the beginning of a forced call and the end that is put to a thought
+    count as prompt. A bound answer may also be "closed" or "misfit", see `playground.chat.constraints.answer`.
 
     Raises:
         InvalidRequest: the last message does not fit the model's context, the answer cannot be bound, or a base model
@@ -53,16 +55,27 @@ class Answer:
         started = time.perf_counter()
         self._loaded, self._cancel, self._emit, self._column = loaded, cancel, emit, request.column
         thinks = can_think(loaded)
-        may_think = request.reasoning_effort != "none"
+        may_think = thinks_for(request)
         tools = tools_of(loaded, request, thinks=thinks)
-        self._prompt = fit(loaded, request.messages, request.max_new_tokens or 1, think=may_think, tools=tools)
+        self._prompt = fit(
+            loaded,
+            request.messages,
+            request.max_new_tokens or 1,
+            think=may_think,
+            tools=tools,
+            keep_reasoning=bool(request.keep_reasoning),
+        )
+        may_think = may_think and not self._prompt.answered
         for text in _notices(loaded.card, request, self._prompt, thinks):
             emit(Notice(text))
+        self._thinking = Thinking(loaded, request, self._prompt, cancel) if thinks else None
         self._seed = fresh_seed() if request.seed is None else request.seed
         self._turn = None
         if tools is not None and tools.tools:
             ids, inside = self._prompt.ids, self._prompt.inside_thought
             self._turn = ToolTurn(loaded, request, tools, ids, self._seed, thinks=thinks and may_think, inside=inside)
+            if self._prompt.answered:
+                self._turn.feed(request.messages[-1].content)  # it may end within a call
         self._stream = Stream(request, loaded, self._prompt, thinks, emit, started, self._turn)
         self._ends = end_ids(loaded)
         self._reason = ""
@@ -86,25 +99,36 @@ class Answer:
     def take(self, logits: torch.Tensor) -> bool:
         """Goes on by one token, given the logits after `ids`, (1, V), and by those that stand without logits after it.
 
-        Where a call of a tool must begin now, its beginning comes instead. Returns whether more is to come.
+        Where a thought must end or a call of a tool begin now, that comes instead. Returns whether more is to come.
         """
-        if self._begin_call():
+        if self._end_thought() or self._begin_call():
             return not self._reason
+        if self._thinking is not None and self._thinking.ended:
+            logits = self._thinking.without_another(logits, self._stream)
         token: int | None = self._chooser.choose(logits, self.ids)
         while token is not None:
             self._go_on(token)
             token = None if self._reason or self._cancel.cancelled else self._chooser.forced(self.ids)
         return not self._reason
 
+    def _end_thought(self) -> bool:
+        """Puts the end of the thought into the answer, once it is due."""
+        return self._put(self._thinking.closing(self._stream, self.ids) if self._thinking is not None else [])
+
     def _begin_call(self) -> bool:
-        """Puts the beginning of a forced call into the answer, once it is due; an answer without room for it ends."""
-        ids = self._turn.push(self._stream.inside, self._cancel) if self._turn is not None else []
+        """Puts the beginning of a forced call into the answer, once it is due."""
+        return self._put(self._turn.push(self._stream.inside, self._cancel) if self._turn is not None else [])
+
+    def _put(self, ids: list[int]) -> bool:
+        """Puts in tokens that the model did not choose, if any; an answer without room for them ends."""
+        if not ids:
+            return False
         if len(ids) >= self._stream.room:
             self._reason = "length"
-            return True
-        self.ids += ids
-        self._stream.push(ids)
-        return bool(ids)
+        else:
+            self.ids += ids
+            self._stream.push(ids)
+        return True
 
     def _go_on(self, token: int) -> None:
         if token in self._ends:
@@ -134,6 +158,9 @@ class Answer:
                 f"after {self._stream.count} tokens.",
                 "Unload another model, or ask for a shorter answer.",
             ) from None
+        finally:
+            if self._thinking is not None:
+                self._thinking.close()
 
     def stats(self) -> ChatStats:
         """Sends what was held back and the calls, and gives the figures."""
@@ -143,26 +170,42 @@ class Answer:
             self._reason, said = self._bound.verdict(self._stream.answer, self._reason)
             for text in said:
                 self._emit(Notice(text))
+        for text in self._thinking.said(self._stream) if self._thinking is not None else []:
+            self._emit(Notice(text))
         calls = self._turn.calls(stopped, self._cancel) if self._turn is not None else []
         for call in calls:
             self._emit(ToolCalled(self._column, call))
         reason = "tool calls" if calls and self._reason == "end" else self._reason
-        return self._stream.stats(self._prompt, reason, self._seed)
+        stats = self._stream.stats(self._prompt, reason, self._seed)
+        if self._thinking is None:
+            return stats
+        probes = self._thinking.probes
+        return replace(
+            stats,
+            reasoning_effort=self._thinking.effort or "",
+            thought_end=self._thinking.ended,
+            probes=probes.count if probes is not None else 0,
+            probe_tokens=probes.tokens if probes is not None else 0,
+        )
 
 
 def _notices(card: ModelCard, request: ChatRequest, prompt: Prompt, thinks: bool) -> list[str]:
     """What the user should know of how the request was changed to fit."""
     said = []
     effort = request.reasoning_effort
-    if effort not in (None, "none"):
-        said.append(
-            f"{card.name} knows no levels of reasoning: it thinks as long as it needs, whatever the effort."
-            if thinks
-            else f"{card.name} does not think before it answers, so reasoning effort {effort} changes nothing."
-        )
+    if not thinks:
+        asked = [f"reasoning effort {effort}"] if effort not in (None, "none", "auto") else []
+        asked += ["a budget for thoughts"] if request.reasoning_budget else []
+        asked += ["probing for a stable answer"] if request.stable_probes else []
+        if asked:
+            said.append(f"{card.name} does not think before it answers, so {' and '.join(asked)} changes nothing.")
     if prompt.dropped_turns:
         turns = "turn was" if prompt.dropped_turns == 1 else f"{prompt.dropped_turns} turns were"
         said.append(f"The oldest {turns} left out, since {card.name} reads {prompt.context_size} tokens at most.")
+    if prompt.lost_thoughts:
+        said.append(
+            f"{card.name} was not told {prompt.lost_thoughts} of its earlier thoughts: its template drops them."
+        )
     if prompt.max_new_tokens < (request.max_new_tokens or 1):
         said.append(f"The context leaves {prompt.max_new_tokens} tokens for the answer, not {request.max_new_tokens}.")
     return said

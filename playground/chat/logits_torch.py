@@ -55,8 +55,13 @@ class TorchLogits:
         return logits
 
     def rewind(self, length: int) -> int:
-        self._forget()
-        return 0
+        turned = self._switch and length <= self._switch < len(self._ids)  # the keys are those of a long sequence
+        if turned or not can_rewind(self.model):
+            self._forget()
+        elif length < len(self._ids):
+            self._cache.crop(length - len(self._ids))
+            del self._ids[length:]
+        return len(self._ids)
 
     def give(self) -> tuple[DynamicCache, int]:
         """Hands over the cache and how many tokens it holds; this sequence is empty until it has one back."""

@@ -22,18 +22,29 @@ class ReasoningSplitter:
     """Cuts text that arrives in any chunks; the tags themselves are left out and may be split over chunks.
 
     `<think>` opens a thought only while the answer is blank, so that an answer may speak about the tag. Anything but a
-    tag comes out again, in order. `inside`: the text begins within a thought, as after a template that opened one.
+    tag comes out again, in order. `inside`: the text begins within a thought, as after a template that opened one;
+    `answered`: it goes on with an answer.
     """
 
-    def __init__(self, inside: bool = False) -> None:
+    def __init__(self, inside: bool = False, answered: bool = False) -> None:
         self._inside = inside
-        self._answered = False
+        self._answered = answered
         self._held = ""
 
     @property
     def inside(self) -> bool:
         """Whether the next text belongs to a thought, as far as is known yet."""
         return self._inside
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer has begun, so that no thought can follow."""
+        return self._answered
+
+    @property
+    def held(self) -> str:
+        """What may become a tag."""
+        return self._held
 
     def feed(self, text: str) -> list[Piece]:
         """The pieces that are certain after this chunk; the start of a possible tag is held back."""

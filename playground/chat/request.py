@@ -17,7 +17,7 @@ from playground.errors import InvalidRequest
 from playground.protocol import ChatRequest, Message
 
 ROLES = ("system", "user", "assistant", "tool")
-EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "auto")
 
 TEMPERATURE = 0.7
 TOP_P = 0.95
@@ -25,22 +25,29 @@ MAX_NEW_TOKENS = 512
 MAX_CHARACTERS = 500_000
 MAX_SEED = 2**63 - 1
 MAX_STOPS = 16
+MAX_PROBES = 20
+PROBE_EVERY = 32  # tokens
 MAX_STOP_CHARACTERS = 200
 
 
 def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
-    """The same request with the card's defaults in place of None (only `seed` and `reasoning_effort` may stay None).
+    """The same request with the card's defaults in place of None (only `seed` and those of reasoning may stay None).
 
     Raises:
         InvalidRequest: a value has the wrong type or is out of range; names the value.
     """
     defaults = card.defaults
-    spec_of(request)
+    bound = spec_of(request) is not None
+    messages = checked_messages(request.messages)
+    if bound and messages[-1].role == "assistant" and messages[-1].content.strip():
+        raise InvalidRequest(
+            "An answer that has to fit a form cannot be gone on with.", "Ask for it anew, or take the form away."
+        )
     temperature = TEMPERATURE if defaults.temperature is None else defaults.temperature
     tools, tool_choice = checked_tools(request.tools, request.tool_choice)
     return replace(
         request,
-        messages=checked_messages(request.messages),
+        messages=messages,
         temperature=_number("temperature", request.temperature, temperature, low=0, high=5),
         top_p=_number("top_p", request.top_p, defaults.top_p or TOP_P, low=0, high=1, above=True),
         top_k=_whole("top_k", request.top_k, 0, low=0, high=1_000_000),
@@ -51,9 +58,12 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
         max_new_tokens=_whole(
             "max_new_tokens", request.max_new_tokens, defaults.max_new_tokens or MAX_NEW_TOKENS, low=1, high=1_000_000
         ),
-        seed=None if request.seed is None else _whole("seed", request.seed, 0, low=0, high=MAX_SEED),
+        seed=_whole_or_none("seed", request.seed, high=MAX_SEED),
         stop=_stops(request.stop),
         reasoning_effort=_effort(request.reasoning_effort),
+        reasoning_budget=_whole_or_none("reasoning_budget", request.reasoning_budget, high=1_000_000),
+        stable_probes=_probes(request.stable_probes),
+        probe_every=_whole("probe_every", request.probe_every, PROBE_EVERY, low=1, high=100_000),
         choices=tuple(request.choices or ()),
         tools=tools,
         tool_choice=tool_choice,
@@ -61,7 +71,9 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
 
 
 def checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The conversation with at most one system message, which stands first; the last is the user's, or tools' results.
+    """The conversation with at most one system message, which stands first.
+
+    The last message is the user's, tools' results, or an answer that is unfinished, to be gone on with.
 
     Raises:
         InvalidRequest: a role, a text or a call is not valid, the last message is empty, or all is too long.
@@ -80,8 +92,12 @@ def checked_messages(messages: Sequence[Message]) -> tuple[Message, ...]:
             f"The conversation has {total:,} characters; at most {MAX_CHARACTERS:,} are taken.", "Shorten it."
         )
     last = messages[-1]
-    if last.role not in ("user", "tool"):
-        raise InvalidRequest(f"The last message must be the user's or a tool's, got one with role {last.role!r}.")
+    if last.role == "system":
+        raise InvalidRequest("The last message is the system's.", "Write a message first.")
+    if last.role == "assistant" and not (last.content or last.reasoning):
+        raise InvalidRequest("There is nothing to go on from: the last answer is empty.", "Ask again instead.")
+    if all(message.role != "user" for message in messages):
+        raise InvalidRequest("The conversation has no message of the user.", "Write a message first.")
     if last.role == "user" and not (last.content.strip() or last.images or last.audio):
         raise InvalidRequest("The message is empty.", "Write a message first.")
     first_turn = next(i for i, m in enumerate(messages) if m.role != "system")
@@ -122,6 +138,18 @@ def _whole(name: str, value: object, default: int, *, low: int, high: int) -> in
     number = int(value) if isinstance(value, float) and math.isfinite(value) and value.is_integer() else value
     if not isinstance(number, int) or isinstance(number, bool) or not low <= number <= high:
         raise InvalidRequest(f"{name} must be a whole number from {low} to {high}, got {_shown(value)}.")
+    return number
+
+
+def _whole_or_none(name: str, value: object, *, high: int) -> int | None:
+    return None if value is None else _whole(name, value, 0, low=0, high=high)
+
+
+def _probes(value: object) -> int:
+    """One draft is the same as itself, so that two are the fewest that say something."""
+    number = _whole("stable_probes", value, 0, low=0, high=MAX_PROBES)
+    if number == 1:
+        raise InvalidRequest(f"stable_probes must be 0 for none, or 2 to {MAX_PROBES}, got 1.")
     return number
 
 

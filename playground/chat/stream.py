@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from playground.chat.context import Prompt
 from playground.chat.detokenize import Detokenizer
-from playground.chat.reasoning import ReasoningSplitter
+from playground.chat.reasoning import CLOSE, ReasoningSplitter
 from playground.chat.stops import StopFilter
 from playground.chat.text_model import AnyText
 from playground.chat.tools.turn import ToolTurn
@@ -31,8 +31,8 @@ class Stream:
     ) -> None:
         self._column, self._emit = request.column, emit
         self._turn, self._most = turn, prompt.max_new_tokens
-        self._detokenizer = Detokenizer(loaded.tokenizer)
-        self._splitter = ReasoningSplitter(inside=prompt.inside_thought) if thinks else None
+        self._detokenizer = Detokenizer(loaded.tokenizer, prompt.ids[len(prompt.ids) - prompt.begun :])
+        self._splitter = ReasoningSplitter(prompt.inside_thought, prompt.answered) if thinks else None
         self._stops = StopFilter(request.stop)
         self._started = started
         self._first: float | None = None  # the first token
@@ -52,6 +52,21 @@ class Stream:
     def inside(self) -> bool:
         """Whether the text is within a thought."""
         return self._splitter is not None and self._splitter.inside
+
+    @property
+    def thought(self) -> int:
+        """Tokens of thoughts that the model chose, with the tags that it wrote."""
+        return self._reasoning
+
+    @property
+    def may_open(self) -> bool:
+        """Whether a thought may begin now."""
+        return self._splitter is not None and not self._splitter.answered and not self._splitter.inside
+
+    @property
+    def closing(self) -> str:
+        """What ends the open thought: the tag, without what the model has just written of it."""
+        return CLOSE.removeprefix(self._splitter.held if self._splitter is not None else "")
 
     @property
     def stopped(self) -> bool:

@@ -11,6 +11,7 @@ from playground.catalog import ModelCard
 from playground.chat.reasoning import Piece, ReasoningSplitter
 from playground.errors import ModelUnavailable
 from playground.protocol import ChatRequest, ChatStats, Event, Notice, Token, ToolCall, ToolCalled
+from playground.remote.continuing import echo_of, goes_on
 from playground.remote.endpoint import Endpoint
 
 MAX_CHARACTERS = 8_000_000  # far beyond any model's longest answer
@@ -57,7 +58,8 @@ class Growth:
 
     def __init__(self, card: ModelCard, endpoint: Endpoint, request: ChatRequest) -> None:
         self._card, self._endpoint, self._request = card, endpoint, request
-        self._splitter = ReasoningSplitter()
+        self._splitter = ReasoningSplitter(answered=goes_on(request))
+        self._echo = echo_of(request, endpoint)
         self._first: float | None = None
         self._answered: float | None = None
         self._size = 0
@@ -79,7 +81,7 @@ class Growth:
 
     def answer(self, text: str) -> Iterator[Event]:
         """Text of the answer; some servers leave the thoughts in it, within `<think>`."""
-        yield from self._tokens(self._splitter.feed(text))
+        yield from self._tokens(self._splitter.feed(self._echo.feed(text)))
 
     def thought(self, text: str, *, summary: bool = False) -> Iterator[Event]:
         """Text of a thought, or of a provider's `summary` of one, whose tokens are not those that are counted."""
@@ -98,6 +100,7 @@ class Growth:
         self._answered = self._answered or self._last
 
     def finish(self) -> Iterator[Event]:
+        yield from self._tokens(self._splitter.feed(self._echo.finish()))
         yield from self._tokens(self._splitter.finish())
         if self.refusal:
             yield Notice(f"{self._endpoint.host} refused: {' '.join(self.refusal.split())}")

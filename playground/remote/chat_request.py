@@ -9,6 +9,7 @@ from typing import Any
 
 from playground.catalog import ModelCard
 from playground.protocol import ChatRequest, Message
+from playground.remote.continuing import add_continuation, check_goes_on
 from playground.remote.endpoint import Endpoint
 from playground.remote.parameters import family_of, fitted
 from playground.remote.schemas import bound_schema
@@ -27,12 +28,17 @@ def chat_arguments(
     know go in `extra_body`, and only where they were asked for.
 
     Raises:
-        InvalidRequest: the answer is to be bound in a way that is not known there, or a file is of no known kind.
+        InvalidRequest: the answer is to be bound in a way that is not known there, a file is of no known kind, or the
+            server cannot go on with an unfinished answer.
     """
+    check_goes_on(checked, card, endpoint)
     effort, refused, said = fitted(asked, card, endpoint)
+    last_user = max((i for i, m in enumerate(checked.messages) if m.role == "user"), default=-1)
+    kept = checked.keep_reasoning is not False
     body: dict[str, Any] = {
         "model": endpoint.model,
-        "messages": [_message(m, endpoint, checked) for m in checked.messages],
+        # The thoughts of a running chain of calls always go back with their results.
+        "messages": [_message(m, endpoint, kept or i > last_user) for i, m in enumerate(checked.messages)],
         "stream": True,
     }
     if endpoint.kind != "mistral":  # it counts without being asked, and refuses what it does not know
@@ -60,6 +66,7 @@ def chat_arguments(
             extra[own] = getattr(checked, name)
     _add_tools(body, checked, refused)
     _add_format(body, extra, checked, endpoint, said)
+    add_continuation(body, extra, checked, endpoint)
     if extra:
         body["extra_body"] = extra
     return body, said
@@ -114,7 +121,8 @@ def _add_format(
             extra["grammar"] = "root ::= " + " | ".join(json.dumps(c, ensure_ascii=False) for c in checked.choices)
 
 
-def _message(message: Message, endpoint: Endpoint, checked: ChatRequest) -> dict[str, Any]:
+def _message(message: Message, endpoint: Endpoint, kept: bool) -> dict[str, Any]:
+    """The message as the server takes it; `kept`: with its thought."""
     if message.role == "tool":
         return {
             "role": "tool",
@@ -128,7 +136,7 @@ def _message(message: Message, endpoint: Endpoint, checked: ChatRequest) -> dict
         return {"role": "user", "content": parts}
     row: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.role == "assistant":
-        if message.reasoning and checked.keep_reasoning is not False and endpoint.kind in _THOUGHTS:
+        if message.reasoning and kept and endpoint.kind in _THOUGHTS:
             row["reasoning_content"] = message.reasoning
             if endpoint.kind == "vllm":
                 row["reasoning"] = message.reasoning  # the name since 0.11

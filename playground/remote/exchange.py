@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+WISH = object()  # the user wants the answer now
 POLL_S = 0.05  # how often a waiting stream looks at its cancel token
 
 
@@ -98,7 +99,7 @@ class Exchange:
             yield event
         for text in await asyncio.to_thread(lambda: list(self._checks(answer))):
             yield Notice(text)
-        yield Done(answer.stats(), answer.items())
+        yield Done(replace(answer.stats(), reasoning_effort=_effort(body)), answer.items())
 
     async def _once(
         self, client: AsyncOpenAI, body: dict[str, Any], answer: Answer, cancel: CancelToken
@@ -112,11 +113,15 @@ class Exchange:
             responses = self.endpoint.api == "responses"
             create: Any = client.responses.create if responses else client.chat.completions.create
             stream = await watched(create(**body), cancel)
-            while (event := await watched(_next(stream), cancel)) is not None:
-                for one in answer.read(event):
-                    yield one
-                if responses and answer.complete:
-                    return
+            async with aclosing(_events(stream, cancel)) as events:
+                async for event in events:
+                    if event is WISH:
+                        yield Notice(f"{self.card.name} runs behind an API, which cannot end a thought early.")
+                        continue
+                    for one in answer.read(event):
+                        yield one
+                    if responses and answer.complete:
+                        return
             if not answer.complete:
                 raise StreamEnded
         finally:  # also when the listener goes away: the server sees the connection close and stops
@@ -170,6 +175,11 @@ class Exchange:
             yield f"The answer is none of {', '.join(checked.choices)}."
 
 
+def _effort(body: dict[str, Any]) -> str:
+    """The reasoning effort that was sent; empty for none."""
+    return str(body.get("reasoning_effort") or body.get("reasoning", {}).get("effort") or "")
+
+
 async def watched(work: Awaitable[T], cancel: CancelToken) -> T:
     """The result of `work`, or Cancelled soon after the user stops."""
     task = asyncio.ensure_future(work)
@@ -181,11 +191,7 @@ async def watched(work: Awaitable[T], cancel: CancelToken) -> T:
             if done:
                 return task.result()
     finally:
-        if not task.done():
-            task.cancel()
-        await asyncio.wait({task})
-        if not task.cancelled():
-            task.exception()  # read, so that it is not reported as lost
+        await _dropped(task)
 
 
 async def _paused(seconds: float, cancel: CancelToken) -> bool:
@@ -197,8 +203,39 @@ async def _paused(seconds: float, cancel: CancelToken) -> bool:
     return True
 
 
+async def _events(stream: AsyncIterator[Any], cancel: CancelToken) -> AsyncGenerator[Any, None]:
+    """The events of a stream, with WISH among them once the user wants the answer now. Raises Cancelled soon after a
+    stop."""
+    told = False
+    coming = asyncio.ensure_future(_next(stream))
+    try:
+        while True:
+            done, _ = await asyncio.wait({coming}, timeout=POLL_S)
+            if cancel.cancelled:
+                raise Cancelled
+            if cancel.wants_answer and not told:
+                told = True
+                yield WISH
+            if done:
+                if (event := coming.result()) is None:
+                    return
+                yield event
+                coming = asyncio.ensure_future(_next(stream))
+    finally:
+        await _dropped(coming)
+
+
 async def _next(stream: AsyncIterator[Any]) -> Any:
     return await anext(stream, None)
+
+
+async def _dropped(task: asyncio.Future[Any]) -> None:
+    """Ends a task whose result nobody wants."""
+    if not task.done():
+        task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled():
+        task.exception()  # read, so that it is not reported as lost
 
 
 def _api_errors() -> tuple[type[Exception], ...]:

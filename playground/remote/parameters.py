@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from playground.catalog import ModelCard
+from playground.chat.auto_effort import effort_of
 from playground.errors import InvalidRequest, ModelUnavailable
 from playground.protocol import ChatRequest
 from playground.remote.endpoint import Endpoint, endpoint_of
@@ -147,6 +148,7 @@ def rejected(card: ModelCard, endpoint: Endpoint, effort: str | None = None) -> 
         found |= dict.fromkeys(SAMPLING, f"{card.name} is a reasoning model, which takes no sampling values.")
     elif family.sampling == "without reasoning" and effort != "none":
         found |= dict.fromkeys(SAMPLING, f"{card.name} takes sampling values only with reasoning effort none.")
+    found["stable_probes"] = f"{card.name} runs behind an API, which lets nobody look into its thoughts."
     if family.sampling != "yes":
         found.setdefault("stop", f"{card.name} is a reasoning model, which takes no stop texts.")
         found.setdefault("seed", f"{card.name} is a reasoning model, which takes no seed.")
@@ -156,16 +158,17 @@ def rejected(card: ModelCard, endpoint: Endpoint, effort: str | None = None) -> 
 def fitted(asked: ChatRequest, card: ModelCard, endpoint: Endpoint) -> tuple[str | None, Mapping[str, str], list[str]]:
     """The effort to send, what is not sent with its reason, and what the user should be told.
 
-    An effort that the model does not know becomes the nearest that it does, and the user is told.
+    An effort that the model does not know becomes the nearest that it does, and a user who chose it is told.
 
     Raises:
         InvalidRequest: the answer should be bound, or see or hear something, in a way that is not possible there.
     """
     said: list[str] = []
-    effort, known = asked.reasoning_effort, _efforts(card, endpoint)
+    effort, known = effort_of(asked), _efforts(card, endpoint)
     if effort and known and effort not in known:
         nearest = min(known, key=lambda e: (abs(LADDER.index(e) - LADDER.index(effort)), LADDER.index(e)))
-        said.append(f"{card.name} takes reasoning effort {', '.join(known)}: {effort} was sent as {nearest}.")
+        if asked.reasoning_effort != "auto":
+            said.append(f"{card.name} takes reasoning effort {', '.join(known)}: {effort} was sent as {nearest}.")
         effort = nearest
     refused = rejected(card, endpoint, effort)
     wanted = [name for name in refused if _asked_for(asked, name)]
@@ -190,6 +193,8 @@ def _asked_for(asked: ChatRequest, name: str) -> bool:
     """Whether the user set this value: defaults that a server does not take are not worth a word."""
     if name in ("images", "audio"):
         return any(getattr(message, name) for message in asked.messages)
+    if name == "stable_probes":
+        return bool(asked.stable_probes)
     if name == "tool_choice":
         return bool(asked.tools) and asked.tool_choice != "auto"
     return getattr(asked, name) not in (None, "", ())

@@ -12,6 +12,7 @@ from typing import Any
 
 from playground.catalog import ModelCard
 from playground.protocol import ChatRequest, Message
+from playground.remote.continuing import check_goes_on
 from playground.remote.endpoint import Endpoint
 from playground.remote.parameters import family_of, fitted
 from playground.remote.schemas import bound_schema
@@ -24,8 +25,10 @@ def responses_arguments(
     """The arguments of `client.responses.create`, and what the user should be told about them.
 
     Raises:
-        InvalidRequest: the answer is to be bound in a way that is not known there, or a file is of no known kind.
+        InvalidRequest: the answer is to be bound in a way that is not known there, a file is of no known kind, or an
+            unfinished answer shall be gone on with.
     """
+    check_goes_on(checked, card, endpoint)
     effort, refused, said = fitted(asked, card, endpoint)
     system, turns = system_of(checked.messages)
     body: dict[str, Any] = {

@@ -23,7 +23,7 @@ GRACE_S = 2.0  # how long an engine may take to end after a cancel
 
 
 class Linked(CancelToken):
-    """Is cancelled when its parent is; cancelling it leaves the parent alone.
+    """Is cancelled when its parent is, and wants an answer when it does; cancelling it leaves the parent alone.
 
     An engine may cancel the token it was given when its stream ends, and the parent may have other work to do.
     """
@@ -37,6 +37,10 @@ class Linked(CancelToken):
     @property
     def cancelled(self) -> bool:
         return super().cancelled or (self._parent is not None and self._parent.cancelled)
+
+    @property
+    def wants_answer(self) -> bool:
+        return super().wants_answer or (self._parent is not None and self._parent.wants_answer)
 
     def wait(self, timeout: float) -> bool:
         until = time.monotonic() + timeout

@@ -9,7 +9,7 @@ import pytest
 from playground.catalog import ModelCard
 from playground.chat.request import checked_chat, checked_messages
 from playground.errors import InvalidRequest
-from playground.protocol import ChatRequest, Message
+from playground.protocol import ChatRequest, Message, ToolCall
 
 CARD = ModelCard(
     id="m", name="M", kind="chat", source="x", licence="MIT",
@@ -38,7 +38,8 @@ def test_set_values_win_over_the_card_also_when_they_are_zero() -> None:
         ("top_p", 0), ("top_p", 1.01), ("top_p", "abc"), ("top_k", -1), ("top_k", 1.5), ("min_p", 2),
         ("repetition_penalty", 0), ("max_new_tokens", 0), ("max_new_tokens", "abc"), ("max_new_tokens", 2.5),
         ("seed", -1), ("seed", 2**63), ("seed", "abc"), ("stop", 5), ("stop", ("",)), ("stop", ("x",) * 17),
-        ("reasoning_effort", "very"), ("reasoning_effort", ["low"]),
+        ("reasoning_effort", "very"), ("reasoning_effort", ["low"]), ("reasoning_budget", -1),
+        ("reasoning_budget", "x"), ("stable_probes", 1), ("stable_probes", 99), ("probe_every", 0),
     ],
 )  # fmt: skip
 def test_a_wrong_value_is_refused_in_a_sentence_that_shows_it(field: str, value: object) -> None:
@@ -60,7 +61,9 @@ def test_a_wrong_value_is_refused_in_a_sentence_that_shows_it(field: str, value:
         (Message("user", "  \n "),),
         (Message("user", None),),  # type: ignore[arg-type]
         (Message("tool", "x"), Message("user", "x")),  # type: ignore[arg-type]
-        (Message("user", "x"), Message("assistant", "y")),
+        (Message("user", "x"), Message("assistant", "")),
+        (Message("assistant", "y"),),
+        (Message("user", "x"), Message("assistant", "y", tool_calls=(ToolCall("1", "f", "{}"),))),
         (Message("user", "x"), Message("system", "y"), Message("user", "z")),
         (Message("system", "y"),),
         ({"role": "user", "content": "x"},),
@@ -71,6 +74,12 @@ def test_a_wrong_value_is_refused_in_a_sentence_that_shows_it(field: str, value:
 def test_a_conversation_that_no_model_can_answer_is_refused(messages: object) -> None:
     with pytest.raises(InvalidRequest):
         checked_messages(messages)  # type: ignore[arg-type]
+
+
+def test_an_unfinished_answer_may_come_last() -> None:
+    for last in (Message("assistant", "y"), Message("assistant", "", "I think")):
+        said = (Message("user", "x"), last)
+        assert checked_messages(said) == said
 
 
 def test_system_messages_at_the_front_become_one_and_blank_ones_go() -> None:

@@ -245,6 +245,19 @@ def test_a_rewound_sequence_goes_on_as_if_nothing_had_come_after(pair: Pair) -> 
     torch.testing.assert_close(again, first, rtol=0, atol=1e-3)
 
 
+def test_drafts_while_thinking_are_those_of_the_plain_model(pair: Pair) -> None:
+    from playground.chat.probes import Probes
+
+    ids = list(fit(pair.other, (Message("user", "Hello!"),), 20).ids)
+    made = []
+    for model in (pair.plain, pair.other):
+        with closing(Probes(model, 2, 1, len(ids) + 30, CancelToken())) as probes:
+            for i, more in enumerate(([], [21], [21, 22])):
+                probes.settled(i, [*ids, *more], [20])
+                made.append((i, probes.draft, probes.tokens))
+    assert made[:3] == made[3:]
+
+
 HOSTILE: dict[str, tuple[str, str]] = {
     "endless": ("{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "takes longer than"),
     "escape": ("{{ ''.__class__.__mro__[1].__subclasses__() }}", "must not do"),

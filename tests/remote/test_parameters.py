@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from playground.catalog import load_catalog
-from playground.chat.request import EFFORTS
 from playground.protocol import ChatRequest
 from playground.remote.endpoint import endpoint_of
 from playground.remote.parameters import FAMILIES, LADDER, efforts, family_of, rejects
@@ -107,7 +106,7 @@ def test_sampling_values_go_where_the_model_does_not_reason(script: Script) -> N
     assert [body.get("temperature") for body in script.asked] == [0.2, None]
 
 
-@given(effort=st.sampled_from(EFFORTS), model=st.sampled_from(["o4-mini", "gpt-5", "gpt-5-pro", "gpt-5.2", "gpt-5.1"]))
+@given(effort=st.sampled_from(LADDER), model=st.sampled_from(["o4-mini", "gpt-5", "gpt-5-pro", "gpt-5.2", "gpt-5.1"]))
 def test_an_effort_becomes_the_nearest_that_the_model_takes(effort: str, model: str) -> None:
     from playground.remote.parameters import fitted
 

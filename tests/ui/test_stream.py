@@ -103,6 +103,9 @@ def test_an_engine_that_cancels_its_own_token_leaves_the_next_request_alone() ->
 def test_a_stop_reaches_the_engine_at_once() -> None:
     cancel = CancelToken()
     linked = stream.Linked(cancel)
+    assert not linked.wants_answer
+    cancel.answer_now()
+    assert linked.wants_answer
     assert not linked.wait(0.01)
     cancel.cancel()
     assert linked.cancelled

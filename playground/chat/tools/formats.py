@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from playground.chat.reasoning import CLOSE, OPEN
 from playground.chat.tools.markup import (
     CallMarkup,
     as_json,
@@ -161,7 +160,7 @@ class ToolPrompt:
     """The tools of one request in the format of its model.
 
     `special`: the tokenizer's own tokens, which results must not contain; `thinks`: the thoughts of the running chain
-    of calls go back with their results.
+    of calls go back with their results, see `playground.chat.thoughts`.
     """
 
     format: ToolFormat
@@ -175,13 +174,10 @@ class ToolPrompt:
 
     def told(self, messages: Sequence[Message]) -> list[Message]:
         """The conversation as the template takes it."""
-        last = max((i for i, m in enumerate(messages) if m.role == "user"), default=-1)
         ready: list[Message] = []
-        for i, message in enumerate(messages):
+        for message in messages:
             if message.role == "tool":
                 message = replace(message, content=harmless(message.content, self.special))
-            elif message.role == "assistant" and message.reasoning and self.thinks and i > last:
-                message = replace(message, content=f"{OPEN}{message.reasoning}{CLOSE}{message.content}")
             ready.append(message)
         return self.format.told(ready, self.tools)
 

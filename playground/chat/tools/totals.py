@@ -31,6 +31,10 @@ def summed(stats: Sequence[ChatStats | None], tool_seconds: float = 0.0) -> Chat
         seed=first.seed,
         load_s=sum(one.load_s for one in each),
         seconds=sum(one.seconds for one in each) + tool_seconds,
+        reasoning_effort=first.reasoning_effort,
+        thought_end=next((one.thought_end for one in reversed(each) if one.thought_end), ""),
+        probes=sum(one.probes for one in each),
+        probe_tokens=sum(one.probe_tokens for one in each),
     )
 
 

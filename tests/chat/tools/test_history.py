@@ -44,7 +44,6 @@ def test_every_call_with_its_result_is_taken(messages: tuple[Message, ...]) -> N
         ((ASKED, Message("assistant", "", tool_calls=({"id": 1},)), RESULT), "as text"),
         ((ASKED, Message("assistant", "", tool_calls=5), RESULT), "cannot be read"),
         ((ASKED, Message("assistant", "", tool_calls=(ToolCall("a", "f", {}),)), RESULT), "as text"),
-        ((ASKED, CALLS, RESULT, Message("assistant", "42")), "last message"),
     ],
 )  # fmt: skip
 def test_a_call_without_result_and_a_result_without_call_are_refused(messages: tuple, said: str) -> None:
