@@ -96,7 +96,9 @@ class ChatRequest:
     `column` comes back in every Token, so that several requests can share one stream. `tool_choice`: "auto", "none",
     "required" or the name of one of `tools`. At most one of `json_schema` (as JSON), `regex`, `choices` and `grammar`
     (Lark, as llguidance reads it) binds what is answered. `reasoning_budget`: tokens after which a thought is ended.
-    `keep_reasoning`: whether earlier thoughts are read again.
+    `keep_reasoning`: whether earlier thoughts are read again. `shared_characters`: how many characters of the messages'
+    texts, from the first on, other requests begin with too; what an engine computes of them it may keep for those.
+    `thought`: a thought, complete, that the model is given as its own and answers from.
     """
 
     model: str
@@ -122,6 +124,8 @@ class ChatRequest:
     reasoning_budget: int | None = None
     keep_reasoning: bool | None = None
     grammar: str = ""
+    shared_characters: int = 0
+    thought: str = ""
 
 
 @dataclass(frozen=True)
@@ -330,6 +334,7 @@ class Added:
 class ChatStats:
     """Seconds and tokens of one answer. `ttft_s` runs from the start of the work (queue and load are apart) to the
     first non-empty token; `tokens_per_s` is (completion_tokens - 1) / (seconds after the first token). None = unknown.
+    `cached_tokens`: those of the prompt that had been read before, for another request.
     """
 
     ttft_s: float | None = None
@@ -345,6 +350,7 @@ class ChatStats:
     seed: int | None = None
     load_s: float = 0.0
     seconds: float = 0.0
+    cached_tokens: int | None = None
 
 
 @dataclass(frozen=True)

@@ -40,12 +40,13 @@ def fit(
     *,
     think: bool = True,
     tools: ToolPrompt | None = None,
+    thought: str = "",
 ) -> Prompt:
     """The prompt of a checked conversation; the oldest turns are left out until prompt and answer fit.
 
     The system prompt, the tools and the last user message with what followed it always stay, and a call is never
     parted from its result. Where these alone leave less than `max_new_tokens`, the answer is shortened; `think=False`
-    asks a model that can think for a direct answer.
+    asks a model that can think for a direct answer. `thought` is put before the answer as the model's own.
 
     Raises:
         InvalidRequest: the last message alone does not fit, or the template refuses the conversation.
@@ -58,8 +59,8 @@ def fit(
     def prompt_without(dropped: int) -> tuple[str, list[int]]:
         if dropped not in cache:
             kept = [m for turn in turns[dropped:] for m in turn]
-            thinks = think or not can_think(loaded)
-            cache[dropped] = encode(loaded.tokenizer, [*system, *kept], think=thinks, tools=tools)
+            thinks = think or bool(thought) or not can_think(loaded)
+            cache[dropped] = encode(loaded.tokenizer, [*system, *kept], think=thinks, tools=tools, thought=thought)
         return cache[dropped]
 
     def fits(dropped: int) -> bool:
@@ -101,13 +102,20 @@ def can_think(loaded: AnyText) -> bool:
 
 
 def encode(
-    tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool, tools: ToolPrompt | None = None
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    *,
+    think: bool,
+    tools: ToolPrompt | None = None,
+    thought: str = "",
 ) -> tuple[str, list[int]]:
-    """The rendered prompt and its ids; a base model gets the bare texts to go on from."""
+    """The rendered prompt, with a thought that is given at its end, and its ids; a base model gets the bare texts."""
     if not template_of(tokenizer):
         text = "\n\n".join(m.content for m in messages)
         return text, list(tokenizer(text)["input_ids"])
     text = render(tokenizer, messages, think=think, tools=tools)
+    if thought:
+        text = (text if text.rstrip().endswith(OPEN) else text + OPEN) + thought + CLOSE
     return text, list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from playground.catalog import ModelCard
 from playground.chat.constraints.spec import spec_of
+from playground.chat.reasoning import CLOSE, OPEN
 from playground.chat.tools.history import characters_of, check_calls
 from playground.chat.tools.schemas import checked_tools
 from playground.errors import InvalidRequest
@@ -57,6 +58,8 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
         choices=tuple(request.choices or ()),
         tools=tools,
         tool_choice=tool_choice,
+        shared_characters=_whole("shared_characters", request.shared_characters, 0, low=0, high=MAX_CHARACTERS),
+        thought=_thought(request, card),
     )
 
 
@@ -136,6 +139,19 @@ def _stops(value: object) -> tuple[str, ...]:
         if not 0 < len(stop) <= MAX_STOP_CHARACTERS:
             raise InvalidRequest(f"A stop text must have 1 to {MAX_STOP_CHARACTERS} characters, got {_shown(stop)}.")
     return tuple(stops)
+
+
+def _thought(request: ChatRequest, card: ModelCard) -> str:
+    check_text("A thought", request.thought)
+    if request.thought and card.backend != "local":
+        raise InvalidRequest(f"{card.name} runs behind an API, which takes no thought.", "Put it into the message.")
+    if len(request.thought) > MAX_CHARACTERS:
+        raise InvalidRequest(
+            f"The thought has {len(request.thought):,} characters; at most {MAX_CHARACTERS:,} are taken."
+        )
+    if OPEN in request.thought or CLOSE in request.thought:
+        raise InvalidRequest(f"A thought cannot hold {OPEN} or {CLOSE}.", "Give its text alone.")
+    return request.thought
 
 
 def _effort(value: object) -> str | None:
