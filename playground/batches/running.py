@@ -9,10 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from playground.batches.asking import row_of, thought_of
+from playground.batches.asking import Asker, Told
 from playground.batches.kept import missing
 from playground.batches.progress import ModelProgress, Pace
 from playground.batches.records import Row, Spec, Thought
@@ -50,7 +51,8 @@ class Run:
     """What one run needs beside the spec.
 
     `rows` and `thoughts` are those that there are; `keep` is called with each new one before it is told, on a thread.
-    `at_once`: by model. `thinkers`: models that can be given a thought as their own. `retry`: errors run again.
+    `at_once`: by model. `told` hears what a model is waited for. `thinkers`: models that can be given a thought as
+    their own. `retry`: errors run again.
     """
 
     engine: Engine
@@ -61,6 +63,7 @@ class Run:
     at_once: Mapping[str, int] = field(default_factory=dict)
     thinkers: frozenset[str] = frozenset()
     retry: bool = True
+    told: Told = lambda model, event: None
     clock: Callable[[], float] = time.monotonic
 
 
@@ -84,15 +87,16 @@ async def run(spec: Spec, work: Run, cancel: CancelToken) -> AsyncIterator[Updat
     failed = {(row.model, row.index) for row in work.rows if row.error}
     for model, indices in todo.items():  # what failed before comes last, so that it cannot hold up the rest again
         indices.sort(key=lambda index: ((model, index) in failed, index))
-    async for update in _think(spec, work, todo, thoughts, cancel):
-        yield update
+    async with aclosing(_think(spec, work, todo, thoughts, cancel)) as thinking:
+        async for update in thinking:
+            yield update
     paces = {
         model: Pace(model, len(spec.items), [r for r in rows.values() if r.model == model], work.clock())
         for model in spec.models
     }
     for model in spec.models:
         yield paces[model].at()
-    groups = spec.group_of()
+    groups, asker = spec.group_of(), Asker(work.engine, spec, work.owner, cancel, work.told)
 
     async def answer(model: str, index: int) -> Row | None:
         group = groups.get(index)
@@ -100,7 +104,7 @@ async def run(spec: Spec, work: Run, cancel: CancelToken) -> AsyncIterator[Updat
             return None  # stopped before it was thought about
         thought = thoughts[group] if group is not None else None
         own = model in work.thinkers
-        return await row_of(work.engine, spec, model, spec.items[index], cancel, work.owner, thought, own)
+        return await asker.row(model, spec.items[index], thought, own)
 
     news: asyncio.Queue[Row | GaveUp | None] = asyncio.Queue()
     lines = [_Line(model, todo[model], work.at_once.get(model, AT_ONCE), answer, news, cancel) for model in spec.models]
@@ -120,7 +124,7 @@ async def run(spec: Spec, work: Run, cancel: CancelToken) -> AsyncIterator[Updat
 
 async def _think(
     spec: Spec, work: Run, todo: Mapping[str, Sequence[int]], thoughts: dict[int, Thought], cancel: CancelToken
-) -> AsyncIterator[Thought]:
+) -> AsyncGenerator[Thought]:
     """Fills in the thoughts of the groups that something is still to be answered of."""
     groups = spec.group_of()
     wanted = sorted(
@@ -129,8 +133,10 @@ async def _think(
     if not wanted:
         return
 
+    asker = Asker(work.engine, spec, work.owner, cancel, work.told)
+
     async def think(model: str, group: int) -> Thought | None:
-        return await thought_of(work.engine, spec, group, cancel, work.owner)
+        return await asker.thought(group)
 
     news: asyncio.Queue[Thought | GaveUp | None] = asyncio.Queue()
     line = _Line(spec.reasoner, wanted, work.at_once.get(spec.reasoner, AT_ONCE), think, news, cancel)

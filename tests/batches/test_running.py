@@ -195,3 +195,21 @@ def test_no_thought_is_an_error_of_the_group_and_never_a_quiet_answer_without_on
     found = updates(what, again, rows=rows_in(found), thoughts=thoughts_in(found))
     assert [row.index for row in rows_in(found)] == [0]
     assert len(thoughts_in(found)) == 1
+
+
+def test_leaving_while_the_reasoner_thinks_ends_that_too() -> None:
+    engine = Echo(pause=1000)
+    engine.thinks = True
+    what = spec(*map(str, range(9)), groups=tuple((i,) for i in range(9)), reasoner="a")
+
+    async def leave() -> None:
+        stream = run(what, Run(engine, "me"), CancelToken())
+        task = asyncio.create_task(anext(stream))  # type: ignore[arg-type]
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await stream.aclose()  # type: ignore[attr-defined]
+
+    asyncio.run(leave())
+    assert engine.requests
+    assert engine.now == {"a": 0}
