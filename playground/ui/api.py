@@ -26,6 +26,7 @@ from playground.protocol import (
     Token,
     plain,
 )
+from playground.ui.api_batches import register_batches
 from playground.ui.api_battles import register_battles
 from playground.ui.api_images import register_images
 from playground.ui.api_models import register_models
@@ -66,6 +67,7 @@ def register(context: AppContext) -> None:
     _register_tables(context)
     register_battles(context)
     register_models(context)
+    register_batches(context)
 
 
 def _register_chat(context: AppContext) -> None:
