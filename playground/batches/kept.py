@@ -71,6 +71,20 @@ class Batches:
             connection.execute(table.insert(), row)
         return batch_id
 
+    def find(self, owner: str, spec: Spec) -> str:
+        """The id of the owner's batch with this spec; '' where there is none."""
+        table = self._batches
+        mine = (table.c.owner == _checked(owner)) & (table.c.hash == checked(spec).hash)
+        with self._begin() as connection:
+            found = connection.execute(table.select().where(mine)).mappings().first()
+        return str(found["id"]) if found is not None else ""
+
+    def one_by_one(self, owner: str, spec: Spec) -> list[Row]:
+        """The rows of the same batch without groups, where it has run to its end; else none."""
+        found = self.find(owner, spec.plain) if spec.groups else ""
+        rows = self.results(owner, found)[0] if found else []
+        return rows if len(rows) == spec.total else []
+
     def spec(self, owner: str, batch_id: str) -> Spec:
         """What was asked."""
         with self._begin() as connection:

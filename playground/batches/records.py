@@ -67,6 +67,11 @@ class Spec:
         """How many answers it asks for."""
         return len(self.items) * len(self.models)
 
+    @property
+    def plain(self) -> Spec:
+        """The same batch thought about one by one."""
+        return replace(self, groups=(), reasoner="")
+
     def seed_of(self, item: Item) -> int:
         """The seed of one item, the same for every model: of the batch's seed, the item's place and its prompt."""
         text = f"{self.seed}\n{item.index}\n{item.prompt}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from playground.batches.records import Row, Thought
+from playground.batches.records import Row, Spec, Thought
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,12 @@ def totals(model: str, rows: Sequence[Row], truths: Sequence[str] = ()) -> Total
 def thinking_tokens(thoughts: Sequence[Thought]) -> int | None:
     """Tokens that the reasoner wrote for all groups."""
     return _sum([one.completion_tokens for one in thoughts])
+
+
+def comparisons(spec: Spec, rows: Sequence[Row], thoughts: Sequence[Thought], plain: Sequence[Row]) -> list[str]:
+    """A line for each model of a batch with groups, against the rows of the same batch without."""
+    truths = [item.truth for item in spec.items]
+    return [compared(m, totals(m, rows, truths), thoughts, totals(m, plain, truths)) for m in spec.models]
 
 
 def compared(model: str, once: Totals, thoughts: Sequence[Thought], each: Totals) -> str:

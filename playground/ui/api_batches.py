@@ -16,7 +16,7 @@ from playground.batches.kept import Batches
 from playground.batches.records import Spec
 from playground.batches.running import AT_ONCE
 from playground.batches.similar import THRESHOLD, grouped
-from playground.batches.totals import thinking_tokens, totals
+from playground.batches.totals import comparisons, thinking_tokens, totals
 from playground.errors import InvalidRequest, PlaygroundError
 from playground.ui.api_files import uploaded
 from playground.ui.api_shared import model_ids, sentence, told
@@ -161,14 +161,19 @@ def register_batches(context: AppContext) -> None:
         return [asdict(one) | {"created": one.created.isoformat(), "updated": one.updated.isoformat()} for one in found]
 
     async def batch_rows(batch: str = "", request: gr.Request = None) -> dict:  # type: ignore[assignment]
-        """A batch's rows, the thoughts of its groups, and each model's totals."""
+        """A batch's rows, the thoughts of its groups, and each model's totals.
+
+        `compared`: with groups, against the same batch without, where that has run to its end.
+        """
 
         def look() -> dict[str, Any]:
             owner = owner_of(request, "")
             spec, (rows, thoughts) = batches().spec(owner, str(batch)), batches().results(owner, str(batch))
             truths = [item.truth for item in spec.items]
             sums = [asdict(one) | {"accuracy": one.accuracy} for one in (totals(m, rows, truths) for m in spec.models)]
+            plain = batches().one_by_one(owner, spec)
             return {
+                "compared": comparisons(spec, rows, thoughts, plain) if plain and len(rows) == spec.total else [],
                 "rows": table(spec, rows),
                 "groups": [list(group) for group in spec.groups],
                 "thoughts": [asdict(one) for one in thoughts],

@@ -9,7 +9,7 @@ from playground.batches.kept import Summary
 from playground.batches.progress import ModelProgress
 from playground.batches.records import Groups, Item, Row, Spec, Thought
 from playground.batches.running import Ended, GaveUp
-from playground.batches.totals import thinking_tokens, totals
+from playground.batches.totals import comparisons, thinking_tokens, totals
 from playground.protocol import Failed
 from playground.ui.words import ago, bar, note, problem, seconds
 
@@ -95,8 +95,10 @@ def rows_html(spec: Spec, rows: Sequence[Row], names: Mapping[str, str]) -> str:
     return left + _table(heads, cells, "Answers", numbers=numbers)
 
 
-def totals_html(spec: Spec, rows: Sequence[Row], thoughts: Sequence[Thought], names: Mapping[str, str]) -> str:
-    """What each model took, and how right it was where truths were given."""
+def totals_html(
+    spec: Spec, rows: Sequence[Row], thoughts: Sequence[Thought], names: Mapping[str, str], plain: Sequence[Row] = ()
+) -> str:
+    """What each model took, and how right it was where truths were given; `plain`: the same batch one by one."""
     truths = [item.truth for item in spec.items]
     heads = ["Model", "Answers", "Errors", "Prompt tokens", "not read again", "Tokens", "of them thought", "Right"]
     cells = []
@@ -111,6 +113,8 @@ def totals_html(spec: Spec, rows: Sequence[Row], thoughts: Sequence[Thought], na
         count, tokens = len(spec.groups), thinking_tokens(thoughts)
         told = "" if tokens is None else f", {tokens:,} tokens in all"
         said = note(f"{names.get(spec.reasoner, spec.reasoner)} thought once for each of {count} groups{told}.")
+    if plain and len(rows) == spec.total:
+        said += "".join(note(line) for line in comparisons(spec, rows, thoughts, plain))
     return said + _table(heads, cells, "Totals", numbers=set(range(2, 7)))
 
 

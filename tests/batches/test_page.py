@@ -43,7 +43,7 @@ def said(request: Any) -> Any:
 
 
 @pytest.fixture(scope="module")
-def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppContext]:
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppContext]:
     settings, catalog = Settings(data_dir=tmp_path_factory.mktemp("data")), load_catalog()
     store = Store(settings.store_url)
     yield AppContext(settings, catalog, ScriptedEngine(catalog), lambda: store)
@@ -51,8 +51,8 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppContext]:
 
 
 @pytest.fixture
-def engine(context: AppContext) -> ScriptedEngine:
-    made = context.engine
+def engine(app: AppContext) -> ScriptedEngine:
+    made = app.engine
     assert isinstance(made, ScriptedEngine)
     made.requests.clear()
     made.cancelled.clear()
@@ -64,13 +64,13 @@ def engine(context: AppContext) -> ScriptedEngine:
 
 
 @pytest.fixture(scope="module")
-def client(context: AppContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+def client(app: AppContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     with gr.Blocks() as page:
-        register_batches(context)
+        register_batches(app)
     port = free_port()
     page.queue(default_concurrency_limit=None)
     page.launch(server_port=port, prevent_thread_lock=True, quiet=True,
-                allowed_paths=[str(outputs_folder(context.settings))])  # fmt: skip
+                allowed_paths=[str(outputs_folder(app.settings))])  # fmt: skip
     yield Client(f"http://127.0.0.1:{port}", verbose=False, download_files=str(tmp_path_factory.mktemp("got")))
     page.close()
 
@@ -164,11 +164,11 @@ def test_errors_are_sentences(client: Client, engine: ScriptedEngine, tmp_path: 
 
 
 @pytest.fixture(scope="module")
-def section(context: AppContext) -> dict[tuple[str, str], Any]:
+def section(app: AppContext) -> dict[tuple[str, str], Any]:
     """The handlers by the element and event that they listen to."""
     with gr.Blocks() as page:
-        remember = Remember(context.settings)
-        build_batches(context, Running(), remember)
+        remember = Remember(app.settings)
+        build_batches(app, Running(), remember)
     found: dict[tuple[str, str], Any] = {}
     for function in page.fns.values():
         for block, event in function.targets:
@@ -182,7 +182,24 @@ STATE = {"owner": OWNER}
 
 
 def filled(data: str, *models: str, truth: str = "", once: bool = False, groups: tuple = ()) -> list[Any]:
-    return [data, None, "", "", truth, "", "", list(models), None, None, 3, "contains", once, "", 0.3, groups]
+    return [
+        data,
+        None,
+        "csv" if truth else "",
+        "",
+        truth,
+        "",
+        "",
+        list(models),
+        None,
+        None,
+        3,
+        "contains",
+        once,
+        "",
+        0.3,
+        groups,
+    ]
 
 
 def all_of(stream: Any) -> list[tuple[Any, ...]]:
@@ -195,7 +212,7 @@ def all_of(stream: Any) -> list[tuple[Any, ...]]:
 def test_the_page_runs_shows_and_resumes_a_batch(section: dict, engine: ScriptedEngine) -> None:
     engine.plays["starter-phi"] = failure("It broke.", "Try again.", 0.0)
     values = filled("Who <b>?\nWhat?", "starter-phi", "starter-mistral")
-    updates = all_of(section["batch_run", "click"](4, STATE, REQUEST, *values))
+    updates = all_of(section["batch_run", "click"](4, False, STATE, REQUEST, *values))
     progress, totals, rows, batch_id, run, stop = updates[-1]
     assert "Starter Phi: 2 of 2, 2 errors" in progress
     assert "2 answers are missing or errors" in progress
@@ -221,10 +238,10 @@ def test_the_page_runs_shows_and_resumes_a_batch(section: dict, engine: Scripted
 
 
 def test_the_page_says_what_is_wrong_and_frees_its_buttons(section: dict, engine: ScriptedEngine) -> None:
-    updates = all_of(section["batch_run", "click"](4, STATE, REQUEST, *filled("", "starter-phi")))
+    updates = all_of(section["batch_run", "click"](4, False, STATE, REQUEST, *filled("", "starter-phi")))
     assert "holds no prompts" in updates[-1][0]
     assert updates[-1][-2]["interactive"]
-    updates = all_of(section["batch_run", "click"](4, STATE, REQUEST, *filled("x")))
+    updates = all_of(section["batch_run", "click"](4, False, STATE, REQUEST, *filled("x")))
     assert "1 to 8 different models" in updates[-1][0]
 
 
@@ -254,9 +271,23 @@ def test_the_preview_offers_the_columns_and_the_groups_can_be_changed(section: d
     ):
         assert says in section["batch_split", "click"](which, taken, *values)[0]
     values[-1] = parted
-    updates = all_of(section["batch_run", "click"](4, STATE, REQUEST, *values))
+    updates = all_of(section["batch_run", "click"](4, False, STATE, REQUEST, *values))
     assert "thought once for each of 2 groups" in updates[-1][1]
     assert sum(not request.thought for request in engine.requests) == 2
+
+
+def test_one_by_one_and_once_are_compared_on_the_page_and_by_the_api(
+    section: dict, client: Client, engine: ScriptedEngine
+) -> None:
+    values = filled(EXAMPLE, "starter-mistral", truth="answer", once=True, groups=((0, 1), (2, 3)))
+    updates = all_of(section["batch_run", "click"](4, True, STATE, REQUEST, *values))
+    assert len(engine.requests) == 4 + 2 + 4
+    assert "tokens written with 2 thoughts" in updates[-1][1]
+    assert "right 0 of 4 (0%) against 0 of 4 (0%)" in updates[-1][1]
+    settings = {"form": "csv", "truth": "answer", "seed": 8, "api_name": "/batch_start"}
+    client.predict(EXAMPLE, ["starter-mistral"], **settings)
+    last = client.predict(EXAMPLE, ["starter-mistral"], reason_once=True, groups=[[0, 1], [2, 3]], **settings)
+    assert "with 2 thoughts" in client.predict(last["batch"], api_name="/batch_rows")["compared"][0]
 
 
 def test_long_lists_are_cut_on_the_page_alone() -> None:
