@@ -55,20 +55,23 @@ class Batches:
 
     def open(self, owner: str, spec: Spec, name: str = "") -> str:
         """The id of the owner's batch with this spec, which is kept as a new one where there is none."""
+        from sqlalchemy.exc import IntegrityError
+
         spec = checked(spec)
-        table = self._batches
-        with self._begin() as connection:
-            mine = table.c.owner == _checked(owner)
-            found = connection.execute(table.select().where(mine & (table.c.hash == spec.hash))).mappings().first()
-            if found is not None:
-                return str(found["id"])
-            if len(connection.execute(table.select().with_only_columns(table.c.seq).where(mine)).all()) >= MOST_BATCHES:
-                raise InvalidRequest(f"There are {MOST_BATCHES} batches of yours already.", "Delete some first.")
-            now, batch_id = _now(), uuid.uuid4().hex
-            row = {"id": batch_id, "owner": owner, "created": now, "updated": now, "schema": SCHEMA}
-            row |= {"name": _name(name) or _name(spec.items[0].prompt), "hash": spec.hash, "spec": to_json(spec)}
-            row |= {"models": "\n".join(spec.models), "total": spec.total}
-            connection.execute(table.insert(), row)
+        if found := self.find(owner, spec):
+            return found
+        table, now, batch_id = self._batches, _now(), uuid.uuid4().hex
+        row = {"id": batch_id, "owner": owner, "created": now, "updated": now, "schema": SCHEMA}
+        row |= {"name": _name(name) or _name(spec.items[0].prompt), "hash": spec.hash, "spec": to_json(spec)}
+        row |= {"models": "\n".join(spec.models), "total": spec.total}
+        mine = table.select().with_only_columns(table.c.seq).where(table.c.owner == owner)
+        try:
+            with self._begin() as connection:
+                if len(connection.execute(mine).all()) >= MOST_BATCHES:
+                    raise InvalidRequest(f"There are {MOST_BATCHES} batches of yours already.", "Delete some first.")
+                connection.execute(table.insert(), row)
+        except IntegrityError:  # another window kept the same one in between
+            return self.find(owner, spec)
         return batch_id
 
     def find(self, owner: str, spec: Spec) -> str:

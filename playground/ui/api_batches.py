@@ -227,7 +227,7 @@ def _state(spec: Spec, seen: Seen) -> dict[str, Any]:
         "state": state,
         "progress": [asdict(one) for one in seen.progress.values()],
         "rows": table(spec, seen.fresh),
-        "thoughts": [asdict(one) for one in seen.thoughts],
+        "thoughts": len(seen.thoughts),
         "given_up": [asdict(one) for one in seen.gave_up],
         "left": None if seen.ended is None else seen.ended.left,
     }

@@ -54,6 +54,7 @@ class Layout:
     merge_them: gr.Button
     start: gr.Button
     stop: gr.Button
+    resume: gr.Button
     preview: gr.HTML
     progress: gr.HTML
     totals: gr.HTML
@@ -190,6 +191,7 @@ def lay_out(context: AppContext) -> Layout:
             with gr.Row(elem_classes="pg-run-row"):
                 start = gr.Button("Run", variant="primary", elem_id="batch_run", elem_classes="pg-run", scale=3)
                 stop = gr.Button("Stop", elem_id="batch_stop", elem_classes="pg-stop", interactive=False, min_width=80)
+                resume = gr.Button("Resume", elem_id="batch_resume", interactive=False, min_width=80)
         with gr.Column(scale=7, min_width=300, elem_classes="pg-results"):
             preview = gr.HTML("", elem_id="batch_preview", elem_classes="pg-maybe")
             progress = gr.HTML("", elem_id="batch_progress", elem_classes="pg-maybe")
@@ -232,6 +234,7 @@ def lay_out(context: AppContext) -> Layout:
         merge_them=merge_them,
         start=start,
         stop=stop,
+        resume=resume,
         preview=preview,
         progress=progress,
         totals=totals,

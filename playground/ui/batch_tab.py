@@ -14,7 +14,7 @@ import gradio as gr
 
 from playground.batches.building import items_of
 from playground.batches.exporting import FORMS
-from playground.batches.kept import Batches
+from playground.batches.kept import Batches, missing
 from playground.batches.records import MATCHES, Groups, Row, Spec, Thought
 from playground.batches.running import AT_ONCE
 from playground.batches.similar import grouped, merge, split
@@ -38,7 +38,7 @@ from playground.ui.remember import Remember, between, flag, one_of, owner_in, so
 from playground.ui.running import Running
 from playground.ui.words import note, problem, waiting
 
-PLACE = "batch"
+PLACE = "batches"
 MOST_FILE = 20_000_000
 EXAMPLE = """question,answer
 What is 7 plus 5?,12
@@ -163,7 +163,8 @@ def build_batches(context: AppContext, running: Running, remember: Remember) -> 
 
     async def run_batch(owner: str, batch_id: str, session: str, rate: float | None) -> Any:
         """Follows a run: (progress, totals, rows, shown batch, buttons)."""
-        token = running.start(session, PLACE)
+        running.stop(session, PLACE)  # one batch of a window runs at a time
+        token = running.start(session, f"{PLACE}-{batch_id}")
         try:
             batches = kept()
             spec = await asyncio.to_thread(batches.spec, owner, batch_id)
@@ -187,6 +188,7 @@ def build_batches(context: AppContext, running: Running, remember: Remember) -> 
                         )
                         html = thinks or waiting(wait or "Starting")
                     html += ended_html(seen.ended, seen.gave_up, seen.failed, names)
+                    left = seen.failed is not None or (seen.ended is not None and seen.ended.left > 0)
                     changed = bool(seen.fresh) or over or last is None
                     last = seen
                     if not changed:
@@ -196,14 +198,26 @@ def build_batches(context: AppContext, running: Running, remember: Remember) -> 
                     sums = (
                         totals_html(spec, everything, [*thoughts, *seen.thoughts], names, plain) if everything else ""
                     )
-                    yield html, sums, rows_html(spec, everything, names) or gr.skip(), batch_id, *_buttons(not over)
+                    yield (
+                        html,
+                        sums,
+                        rows_html(spec, everything, names) or gr.skip(),
+                        batch_id,
+                        *_buttons(not over, left),
+                    )
         except PlaygroundError as error:
             yield problem(Failed.of(error)), gr.skip(), gr.skip(), gr.skip(), *_buttons(False)
         finally:
-            running.finish(session, PLACE, token)
+            running.finish(session, f"{PLACE}-{batch_id}", token)
 
     def stop_run(request: gr.Request) -> None:
         running.stop(str(request.session_hash), PLACE)
+
+    async def resume_shown(batch_id: str, rate: float | None, state: Any, request: gr.Request) -> AsyncIterator[Any]:
+        owner, session = owner_of(request, owner_in(state)), str(request.session_hash)
+        async with aclosing(run_batch(owner, batch_id, session, rate)) as updates:
+            async for update in updates:
+                yield update
 
     # --- earlier batches ---
 
@@ -223,6 +237,7 @@ def build_batches(context: AppContext, running: Running, remember: Remember) -> 
             return
         try:
             if act == "delete":
+                running.stop(session, f"{PLACE}-{key}")
                 await asyncio.to_thread(lambda: kept().delete(owner, key))
                 yield note("The batch is deleted."), gr.skip(), gr.skip(), gr.skip(), *_buttons(False)
                 return
@@ -231,7 +246,13 @@ def build_batches(context: AppContext, running: Running, remember: Remember) -> 
             yield problem(Failed.of(error)), gr.skip(), gr.skip(), gr.skip(), *_buttons(False)
             return
         sums = totals_html(spec, found, thoughts, names, plain)
-        yield "", sums, rows_html(spec, found, names) or NOTHING, key, *_buttons(False)
+        yield (
+            "",
+            sums,
+            rows_html(spec, found, names) or NOTHING,
+            key,
+            *_buttons(False, bool(sum(map(len, missing(spec, found).values())))),
+        )
 
     def writer(kind: str) -> Callable[..., Any]:
         async def write(batch_id: str, state: Any, request: gr.Request) -> tuple[Any, Any]:
@@ -268,11 +289,12 @@ def build_batches(context: AppContext, running: Running, remember: Remember) -> 
             [page.shown_groups, page.own_groups],
             **LONG,
         )
-    results = [page.progress, page.totals, page.rows, page.shown, page.start, page.stop]
+    results = [page.progress, page.totals, page.rows, page.shown, page.start, page.stop, page.resume]
     ran = page.start.click(start_run, [page.at_once, page.compare, remember.state, *page.filled], results, **LONG)
     pressed = page.past.click(press, [page.at_once, remember.state], results, **LONG)
+    resumed = page.resume.click(resume_shown, [page.shown, page.at_once, remember.state], results, **LONG)
     page.stop.click(stop_run, None, None, **QUICK)
-    for event in (ran, pressed):
+    for event in (ran, resumed, pressed):
         event.then(list_past, remember.state, page.past, **QUICK)
     page.shown.change(buttons_of, page.shown, page.files, **QUICK)
     page.shown.change(lambda: gr.update(value=None, visible=False), None, page.file, **QUICK)
@@ -287,9 +309,9 @@ def _all_of(batches: Batches, owner: str, batch_id: str) -> tuple[Spec, list[Row
     return spec, *batches.results(owner, batch_id), batches.one_by_one(owner, spec)
 
 
-def _buttons(busy: bool) -> tuple[Any, Any]:
-    """Run and Stop."""
-    return gr.update(interactive=not busy), gr.update(interactive=busy)
+def _buttons(busy: bool, left: bool = False) -> tuple[Any, Any, Any]:
+    """Run, Stop and Resume; `left`: the batch that is shown has something to resume."""
+    return gr.update(interactive=not busy), gr.update(interactive=busy), gr.update(interactive=left and not busy)
 
 
 def _form(values: tuple[Any, ...]) -> Form:

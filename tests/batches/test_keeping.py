@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,6 +37,27 @@ def test_the_same_batch_asked_twice_is_one_and_another_seed_is_another(store: St
     assert batches.open("me", spec(seed=1)) != first
     assert batches.spec("me", first) == spec()
     assert [s.name for s in batches.listed("me")] == ["one", "one"]
+
+
+def test_two_windows_that_ask_the_same_at_once_have_one_batch(store: Store) -> None:
+    batches = Batches(store)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(lambda _: batches.open("me", spec()), range(16)))
+    assert len(set(found)) == 1
+    assert len(batches.listed("me")) == 1
+
+
+def test_a_batch_without_groups_is_found_for_comparison_once_it_is_whole(store: Store) -> None:
+    batches, plain = Batches(store), spec("p0", "p1")
+    once = replace(plain, groups=((0, 1),), reasoner="a")
+    assert once.plain == plain
+    assert batches.one_by_one("me", once) == []
+    mine = batches.open("me", plain)
+    batches.put("me", mine, Row(0, "a"))
+    assert batches.one_by_one("me", once) == []
+    batches.put("me", mine, Row(1, "a"))
+    assert len(batches.one_by_one("me", once)) == 2
+    assert batches.one_by_one("you", once) == batches.one_by_one("me", plain) == []
 
 
 def test_nothing_of_a_batch_opens_for_another_owner(store: Store) -> None:

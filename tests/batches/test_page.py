@@ -130,7 +130,7 @@ def test_reasoning_once_through_the_api(client: Client, engine: ScriptedEngine) 
         EXAMPLE, ["starter-mistral"], form="csv", reason_once=True, groups=[[0, 1], [2, 3]], seed=1,
         api_name="/batch_start",
     )  # fmt: skip
-    assert (last["state"], len(last["thoughts"])) == ("ended", 2)
+    assert (last["state"], last["thoughts"]) == ("ended", 2)
     assert [request.thought.strip() for request in engine.requests] == ["", "", *["hm so"] * 4]
 
 
@@ -213,20 +213,18 @@ def test_the_page_runs_shows_and_resumes_a_batch(section: dict, engine: Scripted
     engine.plays["starter-phi"] = failure("It broke.", "Try again.", 0.0)
     values = filled("Who <b>?\nWhat?", "starter-phi", "starter-mistral")
     updates = all_of(section["batch_run", "click"](4, False, STATE, REQUEST, *values))
-    progress, totals, rows, batch_id, run, stop = updates[-1]
+    progress, totals, rows, batch_id, run, stop, resume = updates[-1]
     assert "Starter Phi: 2 of 2, 2 errors" in progress
     assert "2 answers are missing or errors" in progress
     assert "It broke. Try again." in rows
     assert "Who &lt;b&gt;?" in rows
     assert "<b>?" not in rows
     assert "2 of 2" in totals
-    assert (run["interactive"], stop["interactive"]) == (True, False)
-    past = section["batch_run", "click"]
-    assert past is not None
+    assert [button["interactive"] for button in (run, stop, resume)] == [True, False, True]
     engine.plays["starter-phi"] = answer("fine", 0.001)
     engine.requests.clear()
-    event = SimpleNamespace(_data={"act": "resume", "key": batch_id})
-    updates = all_of(section["batch_past", "click"](4, STATE, REQUEST, event))
+    updates = all_of(section["batch_resume", "click"](batch_id, 4, STATE, REQUEST))
+    assert not updates[-1][-1]["interactive"]
     assert "every prompt has its answer" in updates[-1][0]
     assert len(engine.requests) == 2
     event = SimpleNamespace(_data={"act": "show", "key": batch_id})
@@ -240,7 +238,7 @@ def test_the_page_runs_shows_and_resumes_a_batch(section: dict, engine: Scripted
 def test_the_page_says_what_is_wrong_and_frees_its_buttons(section: dict, engine: ScriptedEngine) -> None:
     updates = all_of(section["batch_run", "click"](4, False, STATE, REQUEST, *filled("", "starter-phi")))
     assert "holds no prompts" in updates[-1][0]
-    assert updates[-1][-2]["interactive"]
+    assert updates[-1][-3]["interactive"]
     updates = all_of(section["batch_run", "click"](4, False, STATE, REQUEST, *filled("x")))
     assert "1 to 8 different models" in updates[-1][0]
 
