@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import TYPE_CHECKING
 
-from playground.chat.decode import Logits, in_chunks, logits_of
+from playground.chat.decode import SHORT, Logits, in_chunks, logits_of
 from playground.chat.text_model import AnyText, torch_model
 from playground.errors import Cancelled
 from playground.models.kept import LEAST, common
@@ -68,9 +68,11 @@ class Beginnings:
 
     def _shared(self, one: Answer, loaded: AnyText) -> tuple[int, ...]:
         """The ids that the request shares, as far as its text says; empty where none can be kept."""
-        kept = getattr(loaded, "kept", None)
-        if not one.shared or kept is None or not kept.limit or torch_model(loaded) is None:
+        kept, model = getattr(loaded, "kept", None), torch_model(loaded)
+        if not one.shared or kept is None or not kept.limit or model is None:
             return ()
+        if model.device.type != "cpu" and len(one.ids) <= SHORT:
+            return ()  # a GPU reads short prompts faster in one step together than what sets them apart one by one
         key = one.shared_key
         if key not in self._known:
             while len(self._known) >= KNOWN:

@@ -13,7 +13,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from playground.chat.beginnings import Beginnings
-from playground.chat.decode import in_chunks, read_on
+from playground.chat.decode import SHORT, in_chunks, read_on
 from playground.chat.generate import Answer
 from playground.chat.text_model import AnyText
 from playground.errors import Cancelled
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from playground.chat.batch_torch import BatchLogits, Row
     from playground.chat.logits_torch import TorchLogits
-
-
-SHORT = 256  # tokens of a prompt that is read together with others
 
 
 class Together:

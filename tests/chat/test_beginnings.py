@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+from playground.catalog import ModelCard
 from playground.chat.batch_torch import BatchLogits
 from playground.chat.generate import Answer, answer, shared_part
 from playground.chat.logits_torch import TorchLogits
@@ -236,3 +237,10 @@ def test_a_thought_is_refused_where_it_cannot_be_given() -> None:
         answer(model, asked(model, "What?", 0, thought="the cat"), CancelToken(), lambda e: None)
     with pytest.raises(InvalidRequest, match="cannot hold"):
         asked(model, "What?", 0, thought="a</think>b")
+    card = ModelCard(
+        id="far", name="Far", kind="chat", source="far", licence="x", backend="openai", base_url="https://x.y"
+    )
+    with pytest.raises(InvalidRequest, match="takes no thought"):
+        checked_chat(ChatRequest("far", (Message("user", "x"),), thought="hm"), card)
+    with pytest.raises(InvalidRequest, match="shared_characters must be a whole number"):
+        checked_chat(ChatRequest("tiny", (Message("user", "x"),), shared_characters=-1), model.card)
