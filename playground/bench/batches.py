@@ -69,7 +69,8 @@ async def _measure(engine: LocalEngine, runs: int) -> tuple[list[Compared], list
     await _run(engine, Spec((MODEL, THINKER), _items(["Hello!"]), max_new_tokens=4))
     prefix = await shared_prefix(engine, runs)
     once, said = await reason_once(engine)
-    return [*prefix, *once], said
+    dtypes = {state.id: state.dtype for state in await engine.models()}  # near ties fall otherwise in another one
+    return [*prefix, *once], [*said, f"{MODEL} in {dtypes[MODEL]}, {THINKER} in {dtypes[THINKER]}."]
 
 
 async def shared_prefix(engine: LocalEngine, runs: int) -> list[Compared]:

@@ -64,7 +64,6 @@ def build_batches(context: AppContext, running: Running, remember: Remember) -> 
     """Adds the section's contents."""
     cards = context.catalog.of_kind("chat")
     ids = [card.id for card in cards]
-    names = {card.id: card.name for card in cards}
     page = lay_out(context)
     remember.keep("batch.prompts", page.pasted, text)
     remember.keep("batch.form", page.form, one_of(["", "lines", "csv", "jsonl"]))
@@ -79,6 +78,11 @@ def build_batches(context: AppContext, running: Running, remember: Remember) -> 
 
     def kept() -> Batches:
         return Batches(context.store())
+
+    def named(spec: Spec) -> dict[str, str]:
+        """The names of a batch's models; a model that is not on the list any more goes by its id."""
+        models = [model for model in (*spec.models, spec.reasoner) if model]
+        return {model: context.catalog[model].name if model in context.catalog else model for model in models}
 
     # --- looking ---
 
@@ -170,6 +174,7 @@ def build_batches(context: AppContext, running: Running, remember: Remember) -> 
             spec = await asyncio.to_thread(batches.spec, owner, batch_id)
             done, thoughts = await asyncio.to_thread(batches.results, owner, batch_id)
             plain = await asyncio.to_thread(batches.one_by_one, owner, spec)
+            names = named(spec)
             found: dict[tuple[str, int], Row] = {(row.model, row.index): row for row in done}
             stream = follow(context, owner, batch_id, token, remote_at_once=int(rate or AT_ONCE))
             last = None
@@ -245,6 +250,7 @@ def build_batches(context: AppContext, running: Running, remember: Remember) -> 
         except PlaygroundError as error:
             yield problem(Failed.of(error)), gr.skip(), gr.skip(), gr.skip(), *_buttons(False)
             return
+        names = named(spec)
         sums = totals_html(spec, found, thoughts, names, plain)
         yield (
             "",
