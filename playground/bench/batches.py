@@ -81,9 +81,9 @@ async def shared_prefix(engine: LocalEngine, runs: int) -> list[Compared]:
         items = _items([f"How many windows has house {number}{i}?" for i in range(PROMPTS)])
         spec = Spec((MODEL,), items, prefix=document, temperature=0.0, max_new_tokens=12)
         one = await _run(engine, spec)
-        engine.pool().trim()
+        _forget(engine)
         other = await _run(_Unshared(engine), spec)
-        engine.pool().trim()
+        _forget(engine)
         reads.append(one.read)
         plain_reads.append(other.read)
         seconds.append(one.seconds)
@@ -129,6 +129,12 @@ async def reason_once(engine: LocalEngine) -> tuple[list[Compared], list[str]]:
         ]
         said.append(f"{name} ({len(groups)}): {compared(THINKER, mine, once.thoughts, every)}")
     return figures, said
+
+
+def _forget(engine: LocalEngine) -> None:
+    """Clears the caches that are kept for later prompts; the model stays loaded."""
+    with engine.pool().lease(load_catalog()[MODEL]) as loaded:
+        loaded.kept.clear()
 
 
 class _Unshared:
