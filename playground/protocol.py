@@ -111,6 +111,8 @@ class ChatRequest:
     (Lark, as llguidance reads it) binds what is answered. `reasoning_budget`: tokens after which a thought is ended.
     `keep_reasoning`: whether earlier thoughts are read again. `stable_probes`: a thought is ended once so many drafts
     of the answer in a row were the same, 0 for never; `probe_every`: thought tokens from one draft to the next.
+    `shared_characters`: how many characters of the messages' texts, from the first on, other requests begin with too;
+    what an engine computes of them it may keep for those.
 
     Where the last message is an assistant's, it is unfinished, and the answer is what follows it.
     """
@@ -140,6 +142,7 @@ class ChatRequest:
     grammar: str = ""
     stable_probes: int | None = None
     probe_every: int | None = None
+    shared_characters: int = 0
 
 
 @dataclass(frozen=True)
@@ -367,6 +370,7 @@ class ChatStats:
     `reasoning_effort`: the one that was taken, empty where none was asked for. `thought_end`: what ended the thought
     where the model did not: "budget", "answer now" or "stable". `probes`: drafts of the answer that were made while it
     thought, of `probe_tokens` in all, which count nowhere else.
+    `cached_tokens`: those of the prompt that had been read before, for another request.
     """
 
     ttft_s: float | None = None
@@ -386,6 +390,7 @@ class ChatStats:
     thought_end: str = ""
     probes: int = 0
     probe_tokens: int = 0
+    cached_tokens: int | None = None
 
 
 @dataclass(frozen=True)

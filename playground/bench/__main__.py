@@ -15,6 +15,7 @@ NAMES = {
     "loader": "leases, loads, sharing and switching against the plain library calls",
     "chat": "many users, a second turn, one user against plain generate, two columns",
     "classify": "texts a second and latency of a text, for the shipped text models",
+    "batches": "a prefix that prompts share, and reasoning once for prompts that are much alike",
     "structured": "answers bound by a schema: what that costs a token, and how 200 random schemas end",
     "thinking": "auto depth and stable drafts against always-high, thoughts kept against dropped on turn two",
     "working-memory": "estimated against measured bytes of activations",
@@ -36,6 +37,7 @@ def main() -> None:
         "loader": _loader,
         "chat": _chat,
         "classify": _classify,
+        "batches": _batches,
         "structured": _structured,
         "thinking": lambda _, as_json: _thinking(arguments.items, as_json),
         "working-memory": _working,
@@ -72,6 +74,15 @@ def _classify(runs: int, as_json: bool) -> None:
 
     found = measure_classify()
     print(json.dumps([asdict(one) for one in found], indent=2) if as_json else "\n".join(one.line() for one in found))
+
+
+def _batches(runs: int, as_json: bool) -> None:
+    from playground.bench.batches import measure_batches
+
+    figures, said = measure_batches(runs)
+    _compared(figures, as_json)
+    if not as_json:
+        print("\n".join(said))
 
 
 def _structured(runs: int, as_json: bool) -> None:

@@ -138,7 +138,7 @@ def encode(
     tools: ToolPrompt | None = None,
     keep: Keep | None = None,
 ) -> tuple[str, list[int]]:
-    """The rendered prompt and its ids; a base model gets the bare texts to go on from."""
+    """The rendered prompt, with a thought that is given at its end, and its ids; a base model gets the bare texts."""
     if not template_of(tokenizer):
         *before, last = messages
         said = "\n\n".join(m.content for m in (before if last.role == "assistant" else messages))

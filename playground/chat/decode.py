@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import torch
 
 PREFILL_CHUNK = 512  # tokens between two looks at the cancel token while the prompt is read
+SHORT = 256  # tokens of a prompt that is read together with others
 
 
 class Logits(Protocol):

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from playground.catalog import ModelCard
 from playground.chat.constraints.spec import spec_of
-from playground.chat.context import Prompt, can_think, fit
+from playground.chat.context import Prompt, can_think, encode, fit
 from playground.chat.sampling import Chooser, Sampler, fresh_seed
 from playground.chat.stream import Emit, Stream
 from playground.chat.text_model import AnyText, end_ids
 from playground.chat.thinking import Thinking, thinks_for
 from playground.chat.tools.turn import ToolTurn, tools_of
 from playground.errors import Cancelled, OutOfMemory
-from playground.protocol import CancelToken, ChatRequest, ChatStats, Notice, ToolCalled
+from playground.protocol import CancelToken, ChatRequest, ChatStats, Message, Notice, ToolCalled
 
 if TYPE_CHECKING:
     import torch
@@ -90,6 +90,18 @@ class Answer:
             self._bound = bind(loaded, spec, sampler, self._prompt, may_think=may_think, inside=now)
             self._chooser = self._bound.sampler
         self.ids = list(self._prompt.ids)
+        self.cached: int | None = None  # tokens of the prompt that were not read again
+        self._tools, self._think = tools, may_think
+        dropped = self._prompt.dropped_turns  # where turns are missing, the prompt begins unlike others
+        self.shared = () if dropped else shared_part(request.messages, request.shared_characters)
+        self.shared_key = (self.shared, may_think, request.tools, request.tool_choice)
+
+    def beginning(self, ends: Sequence[str]) -> list[list[int]]:
+        """The prompts of what the request shares with others, each going on with one of these texts."""
+        *before, last = self.shared
+        messages = [[*before, replace(last, content=last.content + end)] for end in ends]
+        think = self._think or not can_think(self._loaded)
+        return [encode(self._loaded.tokenizer, said, think=think, tools=self._tools)[1] for said in messages]
 
     @property
     def room(self) -> int:
@@ -176,7 +188,7 @@ class Answer:
         for call in calls:
             self._emit(ToolCalled(self._column, call))
         reason = "tool calls" if calls and self._reason == "end" else self._reason
-        stats = self._stream.stats(self._prompt, reason, self._seed)
+        stats = replace(self._stream.stats(self._prompt, reason, self._seed), cached_tokens=self.cached)
         if self._thinking is None:
             return stats
         probes = self._thinking.probes
@@ -187,6 +199,22 @@ class Answer:
             probes=probes.count if probes is not None else 0,
             probe_tokens=probes.tokens if probes is not None else 0,
         )
+
+
+def shared_part(messages: Sequence[Message], characters: int) -> tuple[Message, ...]:
+    """The messages that the first `characters` of all texts lie in, the last one cut there; it is not a system message.
+
+    Empty where nothing is shared, or more than there is.
+    """
+    part: list[Message] = []
+    for message in messages if characters else ():
+        part.append(replace(message, content=message.content[:characters]))
+        characters -= len(message.content)
+        if characters < 0 and message.role != "system":
+            return tuple(part)
+        if characters < 0:
+            return ()
+    return ()
 
 
 def _notices(card: ModelCard, request: ChatRequest, prompt: Prompt, thinks: bool) -> list[str]:

@@ -35,6 +35,7 @@ class TorchLogits:
         self.whole = bool(self._switch)
         self.joins = can_rewind(model) and not self.whole
         self._kept = kept if kept is not None and can_rewind(model) else None
+        self.keeps = True  # its cache is put with the others once it is closed
         self._ids: list[int] = []
         self._cache = DynamicCache(config=model.config)
         if self._kept is not None:
@@ -63,6 +64,16 @@ class TorchLogits:
             del self._ids[length:]
         return len(self._ids)
 
+    @property
+    def remembers(self) -> bool:
+        """Whether what is read can be kept for others."""
+        return self._kept is not None
+
+    def share(self, length: int) -> None:
+        """Keeps a copy of the first `length` tokens that were read, for many prompts that begin with them."""
+        if self._kept is not None:
+            self._kept.share(self._ids[:length], self._cache)
+
     def give(self) -> tuple[DynamicCache, int]:
         """Hands over the cache and how many tokens it holds; this sequence is empty until it has one back."""
         cache, held = self._cache, len(self._ids)
@@ -74,7 +85,7 @@ class TorchLogits:
         self._cache, self._ids = cache, ids
 
     def close(self) -> None:
-        if self._kept is not None and self._ids:
+        if self.keeps and self._kept is not None and self._ids:
             self._kept.put(self._ids, self._cache)
         self._forget()
 

@@ -67,6 +67,7 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
         choices=tuple(request.choices or ()),
         tools=tools,
         tool_choice=tool_choice,
+        shared_characters=_whole("shared_characters", request.shared_characters, 0, low=0, high=MAX_CHARACTERS),
     )
 
 

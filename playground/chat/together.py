@@ -12,7 +12,8 @@ from collections.abc import Generator, Iterator
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from playground.chat.decode import in_chunks, logits_of, read_on
+from playground.chat.beginnings import Beginnings
+from playground.chat.decode import SHORT, in_chunks, read_on
 from playground.chat.generate import Answer
 from playground.chat.text_model import AnyText
 from playground.errors import Cancelled
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from playground.chat.logits_torch import TorchLogits
 
 
-SHORT = 256  # tokens of a prompt that is read together with others
-
-
 class Together:
     """The answers that one model is making."""
 
@@ -39,6 +37,7 @@ class Together:
         self._wanted: dict[Row, list[int]] = {}
         self._found: dict[Row, torch.Tensor] = {}
         self._error: BaseException = RuntimeError("no step has failed")
+        self._beginnings = Beginnings()
         self._alone = False  # an answer that cannot be joined by others is being made
         self.active = 0
 
@@ -49,7 +48,7 @@ class Together:
         """
         self.active += 1
         try:
-            with one.ended(), closing(logits_of(loaded, one.room, one.ids)) as source:
+            with one.ended(), closing((yield from self._beginnings.source(one, loaded, cancel))) as source:
                 if getattr(source, "joins", False):
                     yield from self._joined(one, source, cancel)  # type: ignore[arg-type]
                 else:

@@ -1,7 +1,8 @@
 """Key-value caches of conversations that have ended for now, kept beside a text model for their next turn.
 
-A cache serves a prompt as far as their tokens are the same; that they are is compared here, token by token. Whoever
-needs memory clears them first: they save time and nothing else. Knows nothing of text.
+A cache serves a prompt as far as their tokens are the same; that they are is compared here, token by token. One that
+is shared holds what many prompts begin with: it stays, and each of them gets a copy. Whoever needs memory clears them
+first: they save time and nothing else. Knows nothing of text.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ class _Kept:
     ids: tuple[int, ...]
     cache: DynamicCache
     bytes: int
+    shared: bool = False
 
 
 class KeptCaches:
@@ -45,22 +47,41 @@ class KeptCaches:
             while self._caches and (self.bytes > self.limit or len(self._caches) > MOST):
                 del self._caches[0]
 
+    def share(self, ids: Sequence[int], cache: DynamicCache) -> None:
+        """Keeps a copy of the first `len(ids)` tokens of a cache, which hold `ids`, for many prompts to begin with.
+
+        One that is larger than all that may be kept is not.
+        """
+        with self._lock:
+            size = cache_bytes(cache) * len(ids) // max(1, cache.get_seq_length())
+            if size > self.limit:
+                return
+            copied = _beginning(cache, len(ids))
+            self._caches.append(_Kept(tuple(ids), copied, cache_bytes(copied), shared=True))
+            while self.bytes > self.limit or len(self._caches) > MOST:
+                del self._caches[0]
+
+    def shares(self, ids: Sequence[int], slack: int = 0) -> bool:
+        """Whether a shared cache holds `ids`, all but `slack` at their end."""
+        with self._lock:
+            return any(kept.shared and common(kept.ids, ids) >= len(ids) - slack for kept in self._caches)
+
     def take(self, ids: Sequence[int]) -> tuple[DynamicCache | None, int]:
         """The cache with most of the beginning of `ids`, cut to that, and how many tokens it holds; else None and 0.
 
         At least the last token of `ids` is left to be read, since a cache has no logits. A cache that only shares its
-        beginning with `ids` stays, and a copy of that is given.
+        beginning with `ids`, or is shared, stays, and a copy of that is given.
         """
         with self._lock:
             found, length = None, LEAST - 1
             for kept in self._caches:
-                common = min(_common(kept.ids, ids), len(ids) - 1)
-                if common > length:
-                    found, length = kept, common
+                alike = min(common(kept.ids, ids), len(ids) - 1)
+                if alike > length:
+                    found, length = kept, alike
             if found is None:
                 return None, 0
             self._caches.remove(found)
-            if length < len(found.ids) - 1:  # another conversation with the same beginning
+            if found.shared or length < len(found.ids) - 1:  # another conversation with the same beginning
                 self._caches.append(found)
                 return _beginning(found.cache, length), length
         if length < len(found.ids):
@@ -87,7 +108,7 @@ def _beginning(cache: DynamicCache, length: int) -> DynamicCache:
     return part
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
+def common(one: Sequence[int], other: Sequence[int]) -> int:
     """How many tokens both begin with."""
     for i, (left, right) in enumerate(zip(one, other, strict=False)):
         if left != right:

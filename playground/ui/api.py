@@ -26,6 +26,7 @@ from playground.protocol import (
     Token,
     plain,
 )
+from playground.ui.api_batches import register_batches
 from playground.ui.api_battles import register_battles
 from playground.ui.api_classify import register_classify
 from playground.ui.api_images import register_images
@@ -68,6 +69,7 @@ def register(context: AppContext) -> None:
     _register_tables(context)
     register_battles(context)
     register_models(context)
+    register_batches(context)
 
 
 def _register_chat(context: AppContext) -> None:

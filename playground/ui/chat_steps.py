@@ -211,9 +211,10 @@ class Steps:
         finally:
             mine = self.running.holds(session, place, token)
             self.running.finish(session, place, token)
-            if mine:
-                desk.approvals.pop(i, None)
-                await asyncio.shield(self.desks.save(desk))
+            desk.approvals.pop(i, None)
+            if not mine and self.desks.held(session) is not desk:
+                desk.put_aside(i)  # another conversation was opened: what arrived in this one stays
+            await asyncio.shield(self.desks.save(desk))
         yield desk, False, "", False
 
     async def _answer(

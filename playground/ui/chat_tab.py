@@ -168,17 +168,17 @@ class ChatTab:
             session = str(request.session_hash)
             yield tuple(SKIP for _ in range(len(self.columns[i].shown) + 3))
             ended = began = False
+            send = OFF if to == ALL else SKIP
             async with aclosing(self.steps.run(request, i, values)) as steps:
                 async for desk, busy, line, thinks in steps:
                     began = True
                     if self.steps.desks.held(session) is not desk:
                         break  # another conversation was opened meanwhile
                     view = self.steps.view.column(desk, i, busy=busy, line=line, thinks=thinks)
-                    send, stop = (OFF if to == ALL else ON, ON) if busy else (SKIP, SKIP)
-                    if not busy and not self._running.any(session, "chat-"):
-                        send, stop = ON, OFF  # only the last column to end says so
-                    ended = not busy
-                    yield (*view, send, stop, desk.id or SKIP)
+                    last = not busy and not self._running.any(session, "chat-")
+                    buttons = (ON, OFF) if last else (send, ON) if busy else (SKIP, SKIP)
+                    ended, send = not busy, SKIP
+                    yield (*view, *buttons, desk.id or SKIP)
             if began and not ended:
                 # What took its place was shown at once, and updates that were still under way came after that.
                 yield (*self._now(session, i), SKIP, SKIP, SKIP)
@@ -235,6 +235,13 @@ class ChatTab:
             self._running.stop(str(request.session_hash), "chat-")
 
         self.stop.click(stop_all, **QUICK)
+
+        def aim(request: gr.Request, to: int) -> Any:
+            session = str(request.session_hash)
+            places = range(MOST_COLUMNS) if to == ALL else [to]
+            return gr.update(interactive=not any(self.steps.busy(session, i) for i in places))
+
+        self.to.input(aim, self.to, self.send, **QUICK)
 
         every = [p for c in self.columns for p in c.shown]
 

@@ -8,6 +8,7 @@ import gradio as gr
 
 from playground.catalog import ASSETS
 from playground.ui.api import register
+from playground.ui.batch_tab import build_batches
 from playground.ui.chat_tab import build_chat, labelled
 from playground.ui.classify_tab import build_classify
 from playground.ui.context import AppContext
@@ -34,12 +35,13 @@ def build(context: AppContext) -> gr.Blocks:
         remember = Remember(context.settings)
         chips = build_header(context, page)
         with gr.Tabs(elem_id="tabs") as tabs:
-            with gr.Tab("Chat", id="chat", elem_id="tab_chat"):
-                with gr.Tabs(elem_id="chat_tabs", elem_classes="pg-subtabs"):
-                    with gr.Tab("Side by side", id="talk", elem_id="tab_talk"):
-                        chat = build_chat(context, running, remember)
-                    with gr.Tab("Classify", id="classify", elem_id="tab_classify"):
-                        classes = build_classify(context, running, remember)
+            with gr.Tab("Chat", id="chat", elem_id="tab_chat"), gr.Tabs(elem_id="chat_tabs", elem_classes="pg-subtabs"):
+                with gr.Tab("Side by side", id="talk", elem_id="tab_talk"):
+                    chat = build_chat(context, running, remember)
+                with gr.Tab("Batches", id="batches", elem_id="tab_batches"):
+                    batches = build_batches(context, running, remember)
+                with gr.Tab("Classify", id="classify", elem_id="tab_classify"):
+                    classes = build_classify(context, running, remember)
             with gr.Tab("Text to image", id="image", elem_id="tab_image"):
                 images = build_images(context, running, remember)
             with gr.Tab("Inpaint", id="inpaint", elem_id="tab_inpaint"):
@@ -53,10 +55,11 @@ def build(context: AppContext) -> gr.Blocks:
         ready = remember.wire(page, reset)
         chat.wire(ready)
         images.wire(page, ready, tabs, inpaint)
+        batches.wire(ready)
         classes.wire(ready)
         chips.click(lambda: gr.update(selected="models"), outputs=tabs, queue=False, api_visibility="private")
 
-        text_choices = [*chat.models, classes.models]
+        text_choices = [*chat.models, batches.models, classes.models]
 
         async def label() -> list[Any]:
             states = {s.id: s.state for s in await context.engine.models()}

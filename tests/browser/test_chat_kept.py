@@ -15,11 +15,11 @@ from tests.scripted import answer
 
 def test_conversations_are_listed_searched_and_opened(app: App, page: Page) -> None:
     ask(page, "Tell me about herons.")
-    done(page)
+    done(app, page)
     page.click("#chat_clear")
     expect(page.locator("#chat_log_0")).not_to_contain_text("herons")
     ask(page, "Tell me about foxes.")
-    done(page)
+    done(app, page)
     page.click("#chat_side_button")
     rows = page.locator("#chat_list label")
     expect(rows).to_have_count(2)
@@ -32,7 +32,7 @@ def test_conversations_are_listed_searched_and_opened(app: App, page: Page) -> N
 
 def test_a_conversation_is_renamed_deleted_and_brought_back(app: App, page: Page) -> None:
     ask(page, "Hello there")
-    done(page)
+    done(app, page)
     page.click("#chat_side_button")
     unfold(page, "chat_this")
     title = page.locator("#chat_title input, #chat_title textarea").first
@@ -51,7 +51,7 @@ def test_a_conversation_is_renamed_deleted_and_brought_back(app: App, page: Page
 def test_an_exported_conversation_comes_back_whole(app: App, page: Page, tmp_path: Path) -> None:
     app.engine.plays[SLOW] = answer("Two.", reasoning="one and one")
     ask(page, "One plus one?")
-    done(page)
+    done(app, page)
     page.click("#chat_side_button")
     unfold(page, "chat_this")
     page.click("#chat_export_json")

@@ -13,7 +13,12 @@ from tests.browser.test_chat import FAST, SLOW, ask, asked
 from tests.scripted import Script, answer
 
 
-def done(page: Page) -> None:
+def done(app: App, page: Page) -> None:
+    """Waits until all columns have answered, and no more requests come."""
+    count = 0
+    while not count or count != len(app.engine.requests) or app.engine.busy:
+        count = len(app.engine.requests)
+        page.wait_for_timeout(1200)
     expect(page.locator("#chat_send")).to_be_enabled()
     expect(page.locator("#chat_stop")).to_be_disabled()
 
@@ -26,7 +31,7 @@ def choose(page: Page, dropdown: str, label: str) -> None:
 def test_versions_are_leafed_through_and_undone_in_one_column(app: App, page: Page) -> None:
     app.engine.plays[FAST] = answer("apples")
     ask(page, "Fruit?")
-    done(page)
+    done(app, page)
     app.engine.plays[FAST] = answer("pears")
     page.click("#chat_again_0")
     log = page.locator("#chat_log_0")
@@ -48,7 +53,7 @@ def test_versions_are_leafed_through_and_undone_in_one_column(app: App, page: Pa
 
 def test_an_edited_question_is_answered_anew_and_the_first_one_stays(app: App, page: Page) -> None:
     ask(page, "One?")
-    done(page)
+    done(app, page)
     log = page.locator("#chat_log_0")
     log.get_by_role("button", name="Edit").first.click()
     log.locator("textarea").fill("Two?")
@@ -75,10 +80,10 @@ def test_a_message_to_one_column_leaves_the_other_alone(app: App, page: Page) ->
 
 def test_a_branch_is_a_conversation_of_its_own(app: App, page: Page) -> None:
     ask(page, "First?")
-    done(page)
+    done(app, page)
     ask(page, "Second?")
     expect(page.locator("#chat_log_0")).to_contain_text("You said: Second?")
-    done(page)
+    done(app, page)
     page.locator("#chat_log_0").get_by_text("You said: First?").click()
     page.click("#chat_branch_0")
     expect(page.locator("#chat_column_1")).to_be_hidden()
@@ -190,13 +195,13 @@ def test_two_answers_are_compared_by_words_and_a_conversation_is_replayed(app: A
     app.engine.plays[SLOW] = answer("The grey fox sleeps.")
     choose(page, "chat_to", "Column 1, Starter Phi")
     ask(page, "Tell me one.")
-    done(page)
+    done(app, page)
     ask(page, "And again?")
-    done(page)
+    done(app, page)
     unfold(page, "chat_compare")
     page.click("#chat_replay")
     expect(page.locator("#chat_log_1")).to_contain_text("And again?")
-    done(page)
+    done(app, page)
     until(lambda: len(asked(app, SLOW)) == 2, "both questions")
     assert [m.content for m in asked(app, SLOW)[1].messages] == ["Tell me one.", "The grey fox sleeps.", "And again?"]
     unfold(page, "chat_compare")
