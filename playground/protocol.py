@@ -96,7 +96,8 @@ class ChatRequest:
     `column` comes back in every Token, so that several requests can share one stream. `tool_choice`: "auto", "none",
     "required" or the name of one of `tools`. At most one of `json_schema` (as JSON), `regex`, `choices` and `grammar`
     (Lark, as llguidance reads it) binds what is answered. `reasoning_budget`: tokens after which a thought is ended.
-    `keep_reasoning`: whether earlier thoughts are read again.
+    `keep_reasoning`: whether earlier thoughts are read again. `speculation`: how tokens are drafted that the model then
+    only checks: "" for not at all, "prompt lookup", or the id of a smaller card; the answer is the same.
     """
 
     model: str
@@ -122,6 +123,7 @@ class ChatRequest:
     reasoning_budget: int | None = None
     keep_reasoning: bool | None = None
     grammar: str = ""
+    speculation: str = ""
 
 
 @dataclass(frozen=True)
@@ -330,6 +332,7 @@ class Added:
 class ChatStats:
     """Seconds and tokens of one answer. `ttft_s` runs from the start of the work (queue and load are apart) to the
     first non-empty token; `tokens_per_s` is (completion_tokens - 1) / (seconds after the first token). None = unknown.
+    `drafted` tokens were guessed ahead (`ChatRequest.speculation`), and `accepted` of them were right.
     """
 
     ttft_s: float | None = None
@@ -345,6 +348,8 @@ class ChatStats:
     seed: int | None = None
     load_s: float = 0.0
     seconds: float = 0.0
+    drafted: int | None = None
+    accepted: int | None = None
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,10 @@ class TorchLogits:
     def __init__(self, model: PreTrainedModel, kept: KeptCaches | None = None, prompt: Sequence[int] = ()) -> None:
         self.model = model
         self._switch = rope_switch(model.config)
+        self._cuts = can_rewind(model)
         self.whole = bool(self._switch)
-        self.joins = can_rewind(model) and not self.whole
-        self._kept = kept if kept is not None and can_rewind(model) else None
+        self.joins = self._cuts and not self.whole
+        self._kept = kept if self._cuts else None
         self._ids: list[int] = []
         self._cache = DynamicCache(config=model.config)
         if self._kept is not None:
@@ -49,14 +50,27 @@ class TorchLogits:
         return len(self._ids)
 
     @torch.inference_mode()
-    def read(self, ids: list[int]) -> torch.Tensor:
-        logits = read_into(self._cache, self.model, ids, len(self._ids))
+    def read(self, ids: list[int], each: int = 1) -> torch.Tensor:
+        """The same; the logits after each of the last `each` ids, (each, V)."""
+        logits = read_into(self._cache, self.model, ids, len(self._ids), each)
         self._ids += ids
         return logits
 
+    def ahead(self, length: int, most: int) -> int:
+        """How many of `most` tokens may be read after the first `length` and be taken back, without a trace."""
+        if not self._cuts:
+            return 0
+        return min(most, self._switch - length) if length <= self._switch else most
+
     def rewind(self, length: int) -> int:
-        self._forget()
-        return 0
+        beyond = len(self._ids) - length
+        if beyond > 0:
+            if not self._cuts or length <= self._switch < len(self._ids):
+                self._forget()
+            else:
+                self._cache.crop(-beyond)
+                del self._ids[length:]
+        return len(self._ids)
 
     def give(self) -> tuple[DynamicCache, int]:
         """Hands over the cache and how many tokens it holds; this sequence is empty until it has one back."""
@@ -82,8 +96,10 @@ def can_rewind(model: PreTrainedModel) -> bool:
     return all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
 
 
-def read_into(cache: DynamicCache, model: PreTrainedModel, ids: list[int], held: int = 0) -> torch.Tensor:
-    """Appends `ids` to a cache of one sequence that holds `held` tokens; logits after the last of them, (1, V).
+def read_into(
+    cache: DynamicCache, model: PreTrainedModel, ids: list[int], held: int = 0, each: int = 1
+) -> torch.Tensor:
+    """Appends `ids` to a cache of one sequence that holds `held` tokens; logits after the last `each`, (each, V).
 
     In 16 bit on a CPU, torch compiles kernels for each number of tokens and keeps them (oneDNN's primitive cache): 500
     prompts of different lengths cost 880 MB beside a model of 9 MB, and 64 MB with lengths rounded up to few numbers.
@@ -91,11 +107,11 @@ def read_into(cache: DynamicCache, model: PreTrainedModel, ids: list[int], held:
     """
     padding = _padding(cache, model, held, len(ids))
     read = torch.tensor([ids + ids[-1:] * padding], device=model.device)
-    last = torch.tensor([len(ids) - 1], device=model.device) if padding else 1
+    last = torch.arange(len(ids) - each, len(ids), device=model.device) if padding else each
     logits = model(input_ids=read, past_key_values=cache, use_cache=True, logits_to_keep=last).logits
     if padding:
         cache.crop(-padding)
-    return logits[:, -1]
+    return logits[0]
 
 
 def keeps_kernels(model: PreTrainedModel) -> bool:

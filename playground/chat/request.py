@@ -26,6 +26,7 @@ MAX_CHARACTERS = 500_000
 MAX_SEED = 2**63 - 1
 MAX_STOPS = 16
 MAX_STOP_CHARACTERS = 200
+PROMPT_LOOKUP = "prompt lookup"
 
 
 def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
@@ -57,6 +58,7 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
         choices=tuple(request.choices or ()),
         tools=tools,
         tool_choice=tool_choice,
+        speculation=_speculation(request.speculation),
     )
 
 
@@ -144,6 +146,12 @@ def _effort(value: object) -> str | None:
     if value not in EFFORTS:
         raise InvalidRequest(f"reasoning_effort must be one of {', '.join(EFFORTS)}, got {_shown(value)}.")
     return str(value)
+
+
+def _speculation(value: object) -> str:
+    if not isinstance(value, str | None):
+        raise InvalidRequest(f"speculation must be {PROMPT_LOOKUP!r} or the id of a card, got {_shown(value)}.")
+    return value or ""
 
 
 def _shown(value: object, limit: int = 60) -> str:

@@ -31,6 +31,8 @@ def summed(stats: Sequence[ChatStats | None], tool_seconds: float = 0.0) -> Chat
         seed=first.seed,
         load_s=sum(one.load_s for one in each),
         seconds=sum(one.seconds for one in each) + tool_seconds,
+        drafted=_sum([one.drafted for one in each]),
+        accepted=_sum([one.accepted for one in each]),
     )
 
 
