@@ -14,6 +14,7 @@ NAMES = {
     "startup": "from the command to the page, a token, a picture",
     "loader": "leases, loads, sharing and switching against the plain library calls",
     "chat": "many users, a second turn, one user against plain generate, two columns",
+    "speculation": "guessed tokens: speed with and without prompt lookup and a draft model, and how many were right",
     "structured": "answers bound by a schema: what that costs a token, and how 200 random schemas end",
     "working-memory": "estimated against measured bytes of activations",
     "real-shapes": "full-size models of random weights: estimated against actual bytes, and a picture in little memory",
@@ -32,6 +33,7 @@ def main() -> None:
         "startup": _startup,
         "loader": _loader,
         "chat": _chat,
+        "speculation": _speculation,
         "structured": _structured,
         "working-memory": _working,
         "real-shapes": _shapes,
@@ -60,6 +62,12 @@ def _chat(runs: int, as_json: bool) -> None:
     from playground.bench.chat import measure_chat
 
     _compared(measure_chat(runs), as_json)
+
+
+def _speculation(runs: int, as_json: bool) -> None:
+    from playground.bench.speculation import measure_speculation
+
+    _compared(measure_speculation(runs), as_json)
 
 
 def _structured(runs: int, as_json: bool) -> None:
