@@ -39,7 +39,7 @@ class TorchLogits:
         self._ids: list[int] = []
         self._cache = DynamicCache(config=model.config)
         if self._kept is not None:
-            found, count = self._kept.take(prompt)
+            found, count = self._kept.take(prompt, self._switch)
             if found is not None:
                 self._cache, self._ids = found, list(prompt[:count])
 

@@ -45,17 +45,22 @@ class KeptCaches:
             while self._caches and (self.bytes > self.limit or len(self._caches) > MOST):
                 del self._caches[0]
 
-    def take(self, ids: Sequence[int]) -> tuple[DynamicCache | None, int]:
+    def take(self, ids: Sequence[int], edge: int = 0) -> tuple[DynamicCache | None, int]:
         """The cache with most of the beginning of `ids`, cut to that, and how many tokens it holds; else None and 0.
 
         At least the last token of `ids` is left to be read, since a cache has no logits. A cache that only shares its
         beginning with `ids` stays, and a copy of that is given.
+
+        Args:
+            edge: tokens beyond which a sequence turns all of its keys otherwise (longrope), so that a cache of a longer
+                one is of no use below it, nor the other way round; 0 for models without it.
         """
         with self._lock:
             found, length = None, LEAST - 1
             for kept in self._caches:
                 common = min(_common(kept.ids, ids), len(ids) - 1)
-                if common > length:
+                mixes = common <= edge < max(len(kept.ids), len(ids))
+                if common > length and not mixes:
                     found, length = kept, common
             if found is None:
                 return None, 0
