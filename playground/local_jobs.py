@@ -298,7 +298,12 @@ class Jobs:
         characters = sum(len(message.content) + len(message.reasoning) for message in request.messages)
         characters += sum(len(tool.description) + len(tool.parameters) for tool in request.tools)
         tokens = characters // 2 + (request.max_new_tokens or 0)  # rarely more than a token for two characters
-        return working.for_answer(card, min(tokens, card.context or tokens), pool.dtype_of(card))
+        tokens = min(tokens, card.context or tokens)
+        if self._settings.compile != "off":
+            from playground.models.compiled import fixed_size
+
+            tokens = fixed_size(tokens, card.context)
+        return working.for_answer(card, tokens, pool.dtype_of(card))
 
     def _relieve(self) -> bool:
         """Frees what nobody uses; whether that gave anything back."""

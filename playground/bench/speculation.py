@@ -82,7 +82,8 @@ def passes(engine: LocalEngine, model: str, runs: int) -> Compared:
     from playground.chat.lookup import PromptLookup
     from playground.models import devices
 
-    several, single = [], []
+    several: list[float] = []
+    single: list[float] = []
     with engine.pool().lease(load_catalog()[model]) as loaded:
         devices.use_threads(devices.intraop_threads(loaded.device, "chat", loaded.bytes))
         source = TorchLogits(loaded.model)

@@ -43,7 +43,7 @@ def answer(
 
     one = Answer(loaded, request, cancel, emit)
     speculation = one.speculate(draft)
-    with one.ended(), closing(logits_of(loaded, one.room, one.ids)) as logits:
+    with one.ended(), closing(logits_of(loaded, one.room, one.ids, one.say)) as logits:
         if speculation is not None:
             with closing(speculation):
                 for _ in speculation.passes(one, cast("TorchLogits", logits), cancel):

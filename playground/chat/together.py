@@ -51,7 +51,7 @@ class Together:
         """
         self.active += 1
         try:
-            with one.ended(), closing(logits_of(loaded, one.room, one.ids)) as source:
+            with one.ended(), closing(logits_of(loaded, one.room, one.ids, one.say)) as source:
                 if not getattr(source, "joins", False):
                     yield from self._by_itself(one, source, cancel, speculation)
                 elif speculation is None or (yield from self._guessed(one, source, cancel, speculation)):  # type: ignore[arg-type]

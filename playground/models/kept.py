@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from transformers import DynamicCache
+    from transformers import DynamicCache, StaticCache
 
 MOST = 32  # caches; more are looked through for longer than short ones save
 LEAST = 16  # tokens in common below which reading them again costs less than the search saves
@@ -22,7 +22,7 @@ LEAST = 16  # tokens in common below which reading them again costs less than th
 @dataclass(eq=False)
 class _Kept:
     ids: tuple[int, ...]
-    cache: DynamicCache
+    cache: Any
     bytes: int
 
 
@@ -33,10 +33,12 @@ class KeptCaches:
         self.limit = limit
         self._lock = threading.Lock()
         self._caches: list[_Kept] = []
+        self._fixed: _Kept | None = None
 
     @property
     def bytes(self) -> int:
-        return sum(kept.bytes for kept in list(self._caches))
+        fixed = self._fixed
+        return sum(kept.bytes for kept in list(self._caches)) + (fixed.bytes if fixed is not None else 0)
 
     def put(self, ids: Sequence[int], cache: DynamicCache) -> None:
         """Keeps a cache that holds `ids`, if there is room for it; it must not be used by the giver any more."""
@@ -72,12 +74,31 @@ class KeptCaches:
             found.cache.crop(length - len(found.ids))
         return found.cache, length
 
+    def put_fixed(self, ids: Sequence[int], cache: StaticCache) -> None:
+        """Keeps a cache of fixed size whose beginning holds `ids`, in place of another, if there is room for it."""
+        with self._lock:
+            count = cache_bytes(cache)
+            self._fixed = _Kept(tuple(ids), cache, count) if count <= self.limit else None
+
+    def take_fixed(self, ids: Sequence[int], tokens: int, edge: int = 0) -> tuple[StaticCache | None, int]:
+        """The cache of fixed size, if it has room for `tokens`, and how many of `ids` it begins with; else None and 0.
+
+        At least the last of `ids` is left to be read. `edge` as for `take`.
+        """
+        with self._lock:
+            fixed, self._fixed = self._fixed, None
+        if fixed is None or fixed.cache.get_max_length() < tokens:
+            return None, 0
+        common = max(0, min(_common(fixed.ids, ids), len(ids) - 1))
+        return fixed.cache, 0 if common <= edge < max(len(fixed.ids), len(ids)) else common
+
     def clear(self) -> None:
         with self._lock:
             self._caches.clear()
+            self._fixed = None
 
 
-def cache_bytes(cache: DynamicCache) -> int:
+def cache_bytes(cache: DynamicCache | StaticCache) -> int:
     """Bytes of a cache's keys and values."""
     tensors = [t for layer in cache.layers for t in (getattr(layer, "keys", None), getattr(layer, "values", None))]
     return sum(t.numel() * t.element_size() for t in tensors if t is not None)
