@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from playground.errors import PlaygroundError
+from playground.messages import Message, ToolCall, ToolSpec
+from playground.states import Health, ModelState
+from playground.states import State as State  # as the others, for whoever imports from here
 
 ImageKind = Literal["text_to_image", "image_to_image", "inpaint", "style_transfer"]
 TokenKind = Literal["answer", "reasoning"]
-State = Literal["ready", "loading", "not loaded", "unavailable"]
 
 
 class CancelToken:
@@ -45,48 +47,6 @@ class CancelToken:
 
 
 # --- requests ------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ToolSpec:
-    """A function that a model may ask for; `parameters` is the JSON Schema of its arguments, as JSON."""
-
-    name: str
-    description: str
-    parameters: str
-
-
-@dataclass(frozen=True)
-class ToolCall:
-    """A model's wish to have a function run. `arguments` is JSON as the model wrote it, valid or not.
-
-    `chance`: the likelihood of this function among those offered, where the engine can tell it.
-    """
-
-    id: str
-    name: str
-    arguments: str
-    chance: float | None = None
-
-
-@dataclass(frozen=True)
-class Message:
-    """One turn of a conversation, in the words of the OpenAI API.
-
-    An assistant's turn may carry `reasoning`, which came before its content, `tool_calls`, and `items`: a provider's
-    own output items as JSON, which go back to it unread. A tool's turn is the result of the call `tool_call_id` of the
-    function `name`. `images` and `audio` are encoded files that belong to a user's turn.
-    """
-
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str
-    reasoning: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
-    items: tuple[str, ...] = ()
-    tool_call_id: str = ""
-    name: str = ""
-    images: tuple[bytes, ...] = ()
-    audio: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -392,52 +352,7 @@ class Failed:
 Event = Queued | Loading | Token | ToolCalled | Step | Image | Notice | Scores | Counted | Sized | Added | Done | Failed
 
 
-# --- what an engine says of itself ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ModelState:
-    """One card as this engine sees it. `bytes` is None until measured; `reason` says why it is unavailable.
-
-    `tier`: "device" or "ram" where its weights lie now. `working_bytes`: what its running requests have reserved beside
-    the weights. `idle_s`: seconds since its last request ended. `quantization`: what the weights were turned into.
-    `on_disk`: whether it can be loaded without fetching anything. `runtime`: what runs it where that is not torch.
-    `leaves_machine`: text that is sent to this model leaves this machine.
-    """
-
-    id: str
-    kind: Literal["chat", "image", "clip"]
-    state: State
-    licence: str = ""
-    parameters: int | None = None
-    bytes: int | None = None
-    device: str = ""
-    dtype: str = ""
-    reason: str = ""
-    users: int = 0
-    idle_s: float | None = None
-    pinned: bool = False
-    tier: str = ""
-    working_bytes: int = 0
-    quantization: str = ""
-    on_disk: bool = True
-    runtime: str = ""
-    leaves_machine: bool = False
-
-
-@dataclass(frozen=True)
-class Health:
-    """What runs where: `budget_bytes` and `used_bytes` of the model pool; `running` and `waiting` requests."""
-
-    ok: bool
-    device: str = ""
-    cores: int = 0
-    dtype: str = ""
-    budget_bytes: int = 0
-    used_bytes: int = 0
-    running: int = 0
-    waiting: int = 0
-    versions: dict[str, str] = field(default_factory=dict)
+# --- the engine ----------------------------------------------------------------------------------------------------
 
 
 class Engine(Protocol):
