@@ -22,6 +22,7 @@ Kind = Literal["chat", "image", "clip"]
 Backend = Literal["local", "openai"]
 Format = Literal["folder", "single-file", "gguf", "onnx"]
 ONE_FILE = {"single-file": ".safetensors", "gguf": ".gguf"}  # formats that are one file, with its ending
+MAX_SHOWN = 100  # characters of an unknown id that an error repeats
 
 
 class Published(BaseModel):
@@ -210,12 +211,13 @@ class Catalog:
 
     def __getitem__(self, card_id: str) -> ModelCard:
         """The card, or UnknownModel with the closest ids."""
-        if card_id in self._cards:
+        if isinstance(card_id, str) and card_id in self._cards:
             return self._cards[card_id]
         from difflib import get_close_matches
 
-        near = get_close_matches(str(card_id), self._cards, n=3, cutoff=0.4) or list(self._cards)[:3]
-        raise UnknownModel(f"There is no model {card_id!r}.", f"Try {', '.join(near)}.")
+        asked = str(card_id)[:MAX_SHOWN]  # it comes from requests, and comparing takes longer with every character
+        near = get_close_matches(asked, self._cards, n=3, cutoff=0.4) or list(self._cards)[:3]
+        raise UnknownModel(f"There is no model {asked!r}.", f"Try {', '.join(near)}.")
 
     def add(self, card: ModelCard) -> None:
         """Adds a user's card and keeps it for the next start.

@@ -69,7 +69,8 @@ class Jobs:
             from playground.chat.request import checked_chat
 
             chat = checked_chat(request, card)
-            return lambda emit: self._chat(chat, card, cancel, emit)
+            draft = self._draft_card(chat, card)
+            return lambda emit: self._chat(chat, card, draft, cancel, emit)
         if isinstance(request, ImageRequest):
             _expect(card, "image")
             from playground.images.request import checked_image
@@ -112,7 +113,9 @@ class Jobs:
 
     # --- running a model ---
 
-    def _chat(self, request: ChatRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> Iterator[None]:
+    def _chat(
+        self, request: ChatRequest, card: ModelCard, draft: ModelCard | None, cancel: CancelToken, emit: Emit
+    ) -> Iterator[None]:
         from playground.chat.constraints.spec import check_bound
         from playground.chat.generate import Answer
         from playground.chat.together import Together
@@ -128,6 +131,9 @@ class Jobs:
 
         together = self._answering.setdefault(card.id, Together())
         working = self._answer_bytes(card, request, self._ready_pool(card, emit))
+        if draft is not None and not together.active:
+            with self._lease(draft, cancel, emit):
+                pass  # loaded now, since nobody may wait for a lease while holding another
         with ExitStack() as stack:
             # Answers of this worker that are under way cannot end while it waits: only the first may.
             while True:
@@ -137,10 +143,16 @@ class Jobs:
                     break
                 except NotNow:
                     yield
+            beside = self._beside(stack, draft, request, cancel)
             load_s = time.perf_counter() - started
             try:
                 one = Answer(loaded, request, cancel, watched)
-                yield from together.make(one, loaded, cancel)
+                speculation = None
+                if together.active and request.speculation:
+                    one.say("Answered without drafts, since other answers are made together with this one.")
+                else:
+                    speculation = one.speculate(beside)
+                yield from together.make(one, loaded, cancel, speculation)
             except OutOfMemory as error:
                 # What has been said already cannot be taken back, so that only a silent answer is tried again.
                 if spoken or not self._relieve():
@@ -153,6 +165,31 @@ class Jobs:
                     raise self._pool().shortage(again) from None
             stats = one.stats()
         emit(Done(replace(stats, load_s=load_s)))
+
+    def _draft_card(self, request: ChatRequest, card: ModelCard) -> ModelCard | None:
+        """The card that the request names for drafts."""
+        from playground.chat.request import PROMPT_LOOKUP
+
+        if request.speculation in ("", PROMPT_LOOKUP):
+            return None
+        draft = self._catalog[request.speculation]
+        _expect(draft, "chat")
+        if draft.id == card.id or draft.backend != "local":
+            why = "is the model itself" if draft.id == card.id else "does not run here"
+            raise InvalidRequest(
+                f"{draft.name} cannot draft for {card.name}: it {why}.", "Choose a smaller local model, or none."
+            )
+        return draft
+
+    def _beside(self, stack: ExitStack, draft: ModelCard | None, request: ChatRequest, cancel: CancelToken) -> Any:
+        """The draft's model, leased beside the one that answers; None where it cannot be had at once."""
+        if draft is None:
+            return None
+        working = self._answer_bytes(draft, request, self._pool())
+        try:
+            return stack.enter_context(self._pool().lease(draft, working_bytes=working, wait=False, cancel=cancel))
+        except (NotNow, OutOfMemory):
+            return None
 
     def _image(self, request: ImageRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
         from playground.images.memory import plan_for
@@ -284,8 +321,13 @@ class Jobs:
         characters = sum(len(message.content) + len(message.reasoning) for message in request.messages)
         characters += sum(len(tool.description) + len(tool.parameters) for tool in request.tools)
         tokens = characters // 2 + (request.max_new_tokens or 0)  # rarely more than a token for two characters
+        tokens = min(tokens, card.context or tokens)
+        if self._settings.compile != "off":
+            from playground.models.compiled import fixed_size
+
+            tokens = fixed_size(tokens, card.context)
         tokens *= 2 if request.stable_probes else 1  # drafts have a cache of their own
-        return working.for_answer(card, min(tokens, card.context or tokens), pool.dtype_of(card))
+        return working.for_answer(card, tokens, pool.dtype_of(card))
 
     def _label_bytes(self, card: ModelCard, request: ClassifyRequest, pool: ModelPool) -> int:
         """The same for the texts of a classification that are read together."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from playground.errors import PlaygroundError
+from playground.messages import Message, ToolCall, ToolSpec
+from playground.states import Health, ModelState
+from playground.states import State as State  # as the others, for whoever imports from here
 
 ImageKind = Literal["text_to_image", "image_to_image", "inpaint", "style_transfer"]
 TokenKind = Literal["answer", "reasoning"]
-State = Literal["ready", "loading", "not loaded", "unavailable"]
 
 
 class CancelToken:
@@ -61,48 +63,6 @@ class CancelToken:
 
 
 @dataclass(frozen=True)
-class ToolSpec:
-    """A function that a model may ask for; `parameters` is the JSON Schema of its arguments, as JSON."""
-
-    name: str
-    description: str
-    parameters: str
-
-
-@dataclass(frozen=True)
-class ToolCall:
-    """A model's wish to have a function run. `arguments` is JSON as the model wrote it, valid or not.
-
-    `chance`: the likelihood of this function among those offered, where the engine can tell it.
-    """
-
-    id: str
-    name: str
-    arguments: str
-    chance: float | None = None
-
-
-@dataclass(frozen=True)
-class Message:
-    """One turn of a conversation, in the words of the OpenAI API.
-
-    An assistant's turn may carry `reasoning`, which came before its content, `tool_calls`, and `items`: a provider's
-    own output items as JSON, which go back to it unread. A tool's turn is the result of the call `tool_call_id` of the
-    function `name`. `images` and `audio` are encoded files that belong to a user's turn.
-    """
-
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str
-    reasoning: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
-    items: tuple[str, ...] = ()
-    tool_call_id: str = ""
-    name: str = ""
-    images: tuple[bytes, ...] = ()
-    audio: tuple[bytes, ...] = ()
-
-
-@dataclass(frozen=True)
 class ChatRequest:
     """An answer from one text model. `None` means the card's default; `seed` None means a fresh one, reported back.
 
@@ -112,7 +72,8 @@ class ChatRequest:
     `keep_reasoning`: whether earlier thoughts are read again. `stable_probes`: a thought is ended once so many drafts
     of the answer in a row were the same, 0 for never; `probe_every`: thought tokens from one draft to the next.
     `shared_characters`: how many characters of the messages' texts, from the first on, other requests begin with too;
-    what an engine computes of them it may keep for those.
+    what an engine computes of them it may keep for those. `speculation`: how tokens are drafted that the model then
+    only checks: "" for not at all, "prompt lookup", or the id of a smaller card; the answer is the same.
 
     Where the last message is an assistant's, it is unfinished, and the answer is what follows it.
     """
@@ -143,6 +104,7 @@ class ChatRequest:
     stable_probes: int | None = None
     probe_every: int | None = None
     shared_characters: int = 0
+    speculation: str = ""
 
 
 @dataclass(frozen=True)
@@ -371,6 +333,7 @@ class ChatStats:
     where the model did not: "budget", "answer now" or "stable". `probes`: drafts of the answer that were made while it
     thought, of `probe_tokens` in all, which count nowhere else.
     `cached_tokens`: those of the prompt that had been read before, for another request.
+    `drafted` tokens were guessed ahead (`ChatRequest.speculation`), and `accepted` of them were right.
     """
 
     ttft_s: float | None = None
@@ -391,6 +354,8 @@ class ChatStats:
     probes: int = 0
     probe_tokens: int = 0
     cached_tokens: int | None = None
+    drafted: int | None = None
+    accepted: int | None = None
 
 
 @dataclass(frozen=True)
@@ -433,52 +398,7 @@ class Failed:
 Event = Queued | Loading | Token | ToolCalled | Step | Image | Notice | Scores | Counted | Sized | Added | Done | Failed
 
 
-# --- what an engine says of itself ---------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class ModelState:
-    """One card as this engine sees it. `bytes` is None until measured; `reason` says why it is unavailable.
-
-    `tier`: "device" or "ram" where its weights lie now. `working_bytes`: what its running requests have reserved beside
-    the weights. `idle_s`: seconds since its last request ended. `quantization`: what the weights were turned into.
-    `on_disk`: whether it can be loaded without fetching anything. `runtime`: what runs it where that is not torch.
-    `leaves_machine`: text that is sent to this model leaves this machine.
-    """
-
-    id: str
-    kind: Literal["chat", "image", "clip"]
-    state: State
-    licence: str = ""
-    parameters: int | None = None
-    bytes: int | None = None
-    device: str = ""
-    dtype: str = ""
-    reason: str = ""
-    users: int = 0
-    idle_s: float | None = None
-    pinned: bool = False
-    tier: str = ""
-    working_bytes: int = 0
-    quantization: str = ""
-    on_disk: bool = True
-    runtime: str = ""
-    leaves_machine: bool = False
-
-
-@dataclass(frozen=True)
-class Health:
-    """What runs where: `budget_bytes` and `used_bytes` of the model pool; `running` and `waiting` requests."""
-
-    ok: bool
-    device: str = ""
-    cores: int = 0
-    dtype: str = ""
-    budget_bytes: int = 0
-    used_bytes: int = 0
-    running: int = 0
-    waiting: int = 0
-    versions: dict[str, str] = field(default_factory=dict)
+# --- the engine ----------------------------------------------------------------------------------------------------
 
 
 class Engine(Protocol):

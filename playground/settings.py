@@ -43,6 +43,9 @@ class Settings(BaseSettings):
     database_url: str = Field("", description="SQLAlchemy URL of the store; SQLite in the data folder if empty")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps or xpu")
     dtype: str = Field("auto", description="auto, bfloat16, float16 or float32")
+    compile: Literal["off", "cuda", "anywhere"] = Field(
+        "off", description="compile text models' steps over a cache of fixed size: off, cuda, or anywhere"
+    )
     memory_budget: int = Field(0, ge=0, description="bytes that models may take; 0 measures the device")
     idle_unload: float = Field(0, ge=0, description="minutes without use after which a model is freed; 0 never")
     openai_base_url: str = Field("https://api.openai.com/v1", description="address of the OpenAI-compatible endpoint")

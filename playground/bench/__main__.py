@@ -16,6 +16,7 @@ NAMES = {
     "chat": "many users, a second turn, one user against plain generate, two columns",
     "classify": "texts a second and latency of a text, for the shipped text models",
     "batches": "a prefix that prompts share, and reasoning once for prompts that are much alike",
+    "speculation": "guessed tokens: speed with and without prompt lookup and a draft model, and how many were right",
     "structured": "answers bound by a schema: what that costs a token, and how 200 random schemas end",
     "thinking": "auto depth and stable drafts against always-high, thoughts kept against dropped on turn two",
     "working-memory": "estimated against measured bytes of activations",
@@ -38,6 +39,7 @@ def main() -> None:
         "chat": _chat,
         "classify": _classify,
         "batches": _batches,
+        "speculation": _speculation,
         "structured": _structured,
         "thinking": lambda _, as_json: _thinking(arguments.items, as_json),
         "working-memory": _working,
@@ -83,6 +85,12 @@ def _batches(runs: int, as_json: bool) -> None:
     _compared(figures, as_json)
     if not as_json:
         print("\n".join(said))
+
+
+def _speculation(runs: int, as_json: bool) -> None:
+    from playground.bench.speculation import measure_speculation
+
+    _compared(measure_speculation(runs), as_json)
 
 
 def _structured(runs: int, as_json: bool) -> None:

@@ -42,7 +42,7 @@ class Beginnings:
             if cancel.cancelled:
                 raise Cancelled
             yield
-        source = logits_of(loaded, one.room, one.ids)
+        source = logits_of(loaded, one.room, one.ids, one.say)
         try:
             one.cached = source.held(len(one.ids))
             beginning = one.ids[: min(common(shared, one.ids), len(one.ids) - 1)]

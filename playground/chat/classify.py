@@ -176,9 +176,16 @@ def ending_likelihoods(
 ) -> list[float]:
     """Mean log likelihood (natural, per token) of each of the `endings` after the prompt, which is read once."""
     model = torch_model(loaded)
-    if model is not None:
+    if model is not None and not _crosses(model, len(prompt), max(map(len, endings))):
         return _in_batches(model, prompt, endings, cancel)
     return _one_by_one(loaded, prompt, endings, cancel)
+
+
+def _crosses(model: Any, prompt: int, longest: int) -> bool:
+    """Whether longrope turns the keys of the prompt otherwise once an ending follows."""
+    from playground.chat.logits_torch import rope_switch
+
+    return prompt <= rope_switch(model.config) < prompt + longest
 
 
 def _in_batches(model: Any, prompt: list[int], endings: list[list[int]], cancel: CancelToken) -> list[float]:

@@ -6,12 +6,13 @@ with a streamer, can be left after any token, and draws from the request's own g
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from typing import TYPE_CHECKING, Protocol, cast
 
 from playground.chat.text_model import AnyText, torch_model
 from playground.errors import Cancelled
 from playground.models.gguf_model import LoadedGguf
+from playground.models.loaded import LoadedText
 from playground.models.onnx_model import LoadedOnnx
 from playground.protocol import CancelToken
 
@@ -73,18 +74,27 @@ def in_chunks(source: Logits, ids: list[int], cancel: CancelToken) -> Generator[
         yield
 
 
-def logits_of(loaded: AnyText, tokens: int, prompt: Sequence[int] = ()) -> Logits:
+def logits_of(
+    loaded: AnyText, tokens: int, prompt: Sequence[int] = (), tell: Callable[[str], None] | None = None
+) -> Logits:
     """A sequence of `loaded`'s model with room for `tokens`, prompt and answer together.
 
-    With `prompt` it goes on from an earlier sequence that began alike, where one is kept, and is kept itself.
+    With `prompt` it goes on from an earlier sequence that began alike, where one is kept, and is kept itself. With
+    `tell`, which is told what that cost, its steps are compiled where the settings ask for it.
 
     Raises:
         OutOfMemory: there is no room for the cache.
     """
     model = torch_model(loaded)
     if model is not None:
-        from playground.chat.logits_torch import TorchLogits
+        from playground.chat.logits_torch import TorchLogits, can_rewind
 
+        if tell is not None and isinstance(loaded, LoadedText) and loaded.steps is not None:
+            if can_rewind(model) and loaded.movable:
+                from playground.chat.logits_static import StaticLogits
+
+                return StaticLogits(model, loaded.steps, tokens, loaded.kept, prompt, tell)
+            tell(f"{loaded.card.name} is not compiled: its cache cannot have a fixed size on one device.")
         return TorchLogits(model, getattr(loaded, "kept", None) if prompt else None, prompt)
     if isinstance(loaded, LoadedGguf):
         from playground.chat.logits_gguf import LlamaLogits

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from playground.catalog import ModelCard
 from playground.chat.constraints.spec import spec_of
@@ -22,26 +22,38 @@ from playground.protocol import CancelToken, ChatRequest, ChatStats, Message, No
 if TYPE_CHECKING:
     import torch
 
+    from playground.chat.logits_torch import TorchLogits
+    from playground.chat.speculation import Speculation
 
-def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emit) -> ChatStats:
+
+def answer(
+    loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emit, draft: AnyText | None = None
+) -> ChatStats:
     """Runs a checked request by itself, emitting Tokens and Notices, and returns its figures.
 
     Ends within one token of a cancel, with what there is; `stop_reason` is then "stopped", otherwise "end", "length",
     "stop string" or "tool calls", whose ToolCalled come last. Stop texts count in the answer, not in thoughts or calls.
     End tokens are not counted as completion; the beginning of a forced call and the end that is put to a thought
-    count as prompt. A bound answer may also be "closed" or "misfit", see `playground.chat.constraints.answer`.
+    count as prompt. A bound answer may also be "closed" or "misfit", see `playground.chat.constraints.answer`. `draft`
+    guesses where the request names a card.
 
     Raises:
-        InvalidRequest: the last message does not fit the model's context, the answer cannot be bound, or a base model
-            is offered tools.
+        InvalidRequest: the last message does not fit the model's context, the answer cannot be bound, a base model is
+            offered tools, or the draft has another vocabulary.
         OutOfMemory: the device has no room for the cache.
     """
     from playground.chat.decode import logits_of, read_on
 
     one = Answer(loaded, request, cancel, emit)
-    with one.ended(), closing(logits_of(loaded, one.room, one.ids)) as logits:
-        while one.take(read_on(logits, one.ids, cancel)):
-            pass
+    speculation = one.speculate(draft)
+    with one.ended(), closing(logits_of(loaded, one.room, one.ids, one.say)) as logits:
+        if speculation is not None:
+            with closing(speculation):
+                for _ in speculation.passes(one, cast("TorchLogits", logits), cancel):
+                    pass
+        else:
+            while one.take(read_on(logits, one.ids, cancel)):
+                pass
     return one.stats()
 
 
@@ -54,6 +66,8 @@ class Answer:
     def __init__(self, loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emit) -> None:
         started = time.perf_counter()
         self._loaded, self._cancel, self._emit, self._column = loaded, cancel, emit, request.column
+        self._request = request
+        self._speculation: Speculation | None = None
         thinks = can_think(loaded)
         may_think = thinks_for(request)
         tools = tools_of(loaded, request, thinks=thinks)
@@ -67,7 +81,7 @@ class Answer:
         )
         may_think = may_think and not self._prompt.answered
         for text in _notices(loaded.card, request, self._prompt, thinks):
-            emit(Notice(text))
+            self.say(text)
         self._thinking = Thinking(loaded, request, self._prompt, cancel) if thinks else None
         self._seed = fresh_seed() if request.seed is None else request.seed
         self._turn = None
@@ -79,15 +93,15 @@ class Answer:
         self._stream = Stream(request, loaded, self._prompt, thinks, emit, started, self._turn)
         self._ends = end_ids(loaded)
         self._reason = ""
-        self._chooser: Chooser = Sampler(request, self._seed)
+        self._sampler = Sampler(request, self._seed)
+        self._chooser: Chooser = self._sampler
         self._bound = None
         spec = spec_of(request)
         if spec is not None:
             from playground.chat.constraints.answer import bind
 
             now = (lambda: self._stream.inside) if thinks else None
-            sampler = Sampler(request, self._seed)
-            self._bound = bind(loaded, spec, sampler, self._prompt, may_think=may_think, inside=now)
+            self._bound = bind(loaded, spec, self._sampler, self._prompt, may_think=may_think, inside=now)
             self._chooser = self._bound.sampler
         self.ids = list(self._prompt.ids)
         self.cached: int | None = None  # tokens of the prompt that were not read again
@@ -107,6 +121,29 @@ class Answer:
     def room(self) -> int:
         """Tokens of prompt and answer together, at most."""
         return len(self._prompt.ids) + self._prompt.max_new_tokens
+
+    def speculate(self, draft: AnyText | None) -> Speculation | None:
+        """What guesses this answer's tokens, as its request wants it; says so where nothing can. `draft`: the model of
+        the card that the request names, where it could be had.
+
+        Raises:
+            InvalidRequest: the draft has another vocabulary.
+        """
+        if self._request.speculation:
+            from playground.chat.speculation import speculate
+
+            self._speculation, why = speculate(self, self._loaded, self._request, draft, self._cancel)
+            if why:
+                self.say(why)
+        return self._speculation
+
+    def twin(self) -> Sampler:
+        """A sampler that draws, without what binds the answer, as the answer will."""
+        return self._sampler.twin()
+
+    def say(self, text: str) -> None:
+        """Tells the user a sentence beside the answer."""
+        self._emit(Notice(text))
 
     def take(self, logits: torch.Tensor) -> bool:
         """Goes on by one token, given the logits after `ids`, (1, V), and by those that stand without logits after it.
@@ -181,14 +218,18 @@ class Answer:
         if self._bound is not None:
             self._reason, said = self._bound.verdict(self._stream.answer, self._reason)
             for text in said:
-                self._emit(Notice(text))
+                self.say(text)
         for text in self._thinking.said(self._stream) if self._thinking is not None else []:
-            self._emit(Notice(text))
+            self.say(text)
         calls = self._turn.calls(stopped, self._cancel) if self._turn is not None else []
         for call in calls:
             self._emit(ToolCalled(self._column, call))
         reason = "tool calls" if calls and self._reason == "end" else self._reason
         stats = replace(self._stream.stats(self._prompt, reason, self._seed), cached_tokens=self.cached)
+        if self._speculation is not None:
+            stats, told = self._speculation.told(stats)
+            if told:
+                self.say(told)
         if self._thinking is None:
             return stats
         probes = self._thinking.probes

@@ -32,14 +32,15 @@ class TorchLogits:
     def __init__(self, model: PreTrainedModel, kept: KeptCaches | None = None, prompt: Sequence[int] = ()) -> None:
         self.model = model
         self._switch = rope_switch(model.config)
+        self._cuts = can_rewind(model)
         self.whole = bool(self._switch)
-        self.joins = can_rewind(model) and not self.whole
-        self._kept = kept if kept is not None and can_rewind(model) else None
+        self.joins = self._cuts and not self.whole
+        self._kept = kept if self._cuts else None
         self.keeps = True  # its cache is put with the others once it is closed
         self._ids: list[int] = []
         self._cache = DynamicCache(config=model.config)
         if self._kept is not None:
-            found, count = self._kept.take(prompt)
+            found, count = self._kept.take(prompt, self._switch)
             if found is not None:
                 self._cache, self._ids = found, list(prompt[:count])
 
@@ -50,18 +51,26 @@ class TorchLogits:
         return len(self._ids)
 
     @torch.inference_mode()
-    def read(self, ids: list[int]) -> torch.Tensor:
-        logits = read_into(self._cache, self.model, ids, len(self._ids))
+    def read(self, ids: list[int], each: int = 1) -> torch.Tensor:
+        """The same; the logits after each of the last `each` ids, (each, V)."""
+        logits = read_into(self._cache, self.model, ids, len(self._ids), each)
         self._ids += ids
         return logits
 
+    def ahead(self, length: int, most: int) -> int:
+        """How many of `most` tokens may be read after the first `length` and be taken back, without a trace."""
+        if not self._cuts:
+            return 0
+        return min(most, self._switch - length) if length <= self._switch else most
+
     def rewind(self, length: int) -> int:
-        turned = self._switch and length <= self._switch < len(self._ids)  # the keys are those of a long sequence
-        if turned or not can_rewind(self.model):
-            self._forget()
-        elif length < len(self._ids):
-            self._cache.crop(length - len(self._ids))
-            del self._ids[length:]
+        beyond = len(self._ids) - length
+        if beyond > 0:
+            if not self._cuts or length <= self._switch < len(self._ids):
+                self._forget()
+            else:
+                self._cache.crop(-beyond)
+                del self._ids[length:]
         return len(self._ids)
 
     @property
@@ -98,8 +107,10 @@ def can_rewind(model: PreTrainedModel) -> bool:
     return all(type(layer) is DynamicLayer for layer in DynamicCache(config=model.config).layers)
 
 
-def read_into(cache: DynamicCache, model: PreTrainedModel, ids: list[int], held: int = 0) -> torch.Tensor:
-    """Appends `ids` to a cache of one sequence that holds `held` tokens; logits after the last of them, (1, V).
+def read_into(
+    cache: DynamicCache, model: PreTrainedModel, ids: list[int], held: int = 0, each: int = 1
+) -> torch.Tensor:
+    """Appends `ids` to a cache of one sequence that holds `held` tokens; logits after the last `each`, (each, V).
 
     In 16 bit on a CPU, torch compiles kernels for each number of tokens and keeps them (oneDNN's primitive cache): 500
     prompts of different lengths cost 880 MB beside a model of 9 MB, and 64 MB with lengths rounded up to few numbers.
@@ -107,11 +118,11 @@ def read_into(cache: DynamicCache, model: PreTrainedModel, ids: list[int], held:
     """
     padding = _padding(cache, model, held, len(ids))
     read = torch.tensor([ids + ids[-1:] * padding], device=model.device)
-    last = torch.tensor([len(ids) - 1], device=model.device) if padding else 1
+    last = torch.arange(len(ids) - each, len(ids), device=model.device) if padding else each
     logits = model(input_ids=read, past_key_values=cache, use_cache=True, logits_to_keep=last).logits
     if padding:
         cache.crop(-padding)
-    return logits[:, -1]
+    return logits[0]
 
 
 def keeps_kernels(model: PreTrainedModel) -> bool:

@@ -28,6 +28,7 @@ MAX_STOPS = 16
 MAX_PROBES = 20
 PROBE_EVERY = 32  # tokens
 MAX_STOP_CHARACTERS = 200
+PROMPT_LOOKUP = "prompt lookup"
 
 
 def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
@@ -68,6 +69,7 @@ def checked_chat(request: ChatRequest, card: ModelCard) -> ChatRequest:
         tools=tools,
         tool_choice=tool_choice,
         shared_characters=_whole("shared_characters", request.shared_characters, 0, low=0, high=MAX_CHARACTERS),
+        speculation=_speculation(request.speculation),
     )
 
 
@@ -173,6 +175,12 @@ def _effort(value: object) -> str | None:
     if value not in EFFORTS:
         raise InvalidRequest(f"reasoning_effort must be one of {', '.join(EFFORTS)}, got {_shown(value)}.")
     return str(value)
+
+
+def _speculation(value: object) -> str:
+    if not isinstance(value, str | None):
+        raise InvalidRequest(f"speculation must be {PROMPT_LOOKUP!r} or the id of a card, got {_shown(value)}.")
+    return value or ""
 
 
 def _shown(value: object, limit: int = 60) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
@@ -59,6 +60,15 @@ class Sampler:
             self._processors.append(lp.TopPLogitsWarper(request.top_p))
         if request.min_p:
             self._processors.append(lp.MinPLogitsWarper(request.min_p))
+
+    def twin(self) -> Sampler:
+        """Another that draws as this one will from here on, and leaves this one as it is."""
+        import torch
+
+        twin = copy.copy(self)
+        twin._generator = torch.Generator("cpu")
+        twin._generator.set_state(self._generator.get_state())
+        return twin
 
     def forced(self, ids: Sequence[int]) -> int | None:
         return None

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from playground.chat.batch_torch import BatchLogits, Row
     from playground.chat.logits_torch import TorchLogits
+    from playground.chat.speculation import Speculation
 
 
 class Together:
@@ -41,28 +42,48 @@ class Together:
         self._alone = False  # an answer that cannot be joined by others is being made
         self.active = 0
 
-    def make(self, one: Answer, loaded: AnyText, cancel: CancelToken) -> Iterator[None]:
-        """Makes an answer to its end, pausing after each token.
+    def make(
+        self, one: Answer, loaded: AnyText, cancel: CancelToken, speculation: Speculation | None = None
+    ) -> Iterator[None]:
+        """Makes an answer to its end, pausing after each token, or pass over guesses while there is no other answer.
 
         Raises: as `generate.answer`.
         """
         self.active += 1
         try:
             with one.ended(), closing((yield from self._beginnings.source(one, loaded, cancel))) as source:
-                if getattr(source, "joins", False):
+                if not getattr(source, "joins", False):
+                    yield from self._by_itself(one, source, cancel, speculation)
+                elif speculation is None or (yield from self._guessed(one, source, cancel, speculation)):  # type: ignore[arg-type]
                     yield from self._joined(one, source, cancel)  # type: ignore[arg-type]
-                else:
-                    yield from self._by_itself(one, source, cancel)
         finally:
             self.active -= 1
 
-    def _by_itself(self, one: Answer, source: object, cancel: CancelToken) -> Iterator[None]:
+    def _guessed(
+        self, one: Answer, source: TorchLogits, cancel: CancelToken, speculation: Speculation
+    ) -> Generator[None, None, bool]:
+        """Makes an answer with guesses until others come; returns whether it has to go on with them."""
+        with closing(speculation):
+            for _ in speculation.passes(one, source, cancel):
+                if self.active > 1:
+                    one.say("Drafting ended, since other answers are made together with this one.")
+                    return True
+                yield
+        return False
+
+    def _by_itself(
+        self, one: Answer, source: object, cancel: CancelToken, speculation: Speculation | None
+    ) -> Iterator[None]:
         while self._alone:
             if cancel.cancelled:
                 raise Cancelled
             yield
         self._alone = True
         try:
+            if speculation is not None:
+                with closing(speculation):
+                    yield from speculation.passes(one, source, cancel)  # type: ignore[arg-type]
+                return
             while one.take(read_on(source, one.ids, cancel)):  # type: ignore[arg-type]
                 yield
         finally:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
-    from transformers import DynamicCache
+    from transformers import DynamicCache, StaticCache
 
 MOST = 32  # caches; more are looked through for longer than short ones save
 LEAST = 16  # tokens in common below which reading them again costs less than the search saves
@@ -23,7 +23,7 @@ LEAST = 16  # tokens in common below which reading them again costs less than th
 @dataclass(eq=False)
 class _Kept:
     ids: tuple[int, ...]
-    cache: DynamicCache
+    cache: Any
     bytes: int
     shared: bool = False
 
@@ -35,10 +35,12 @@ class KeptCaches:
         self.limit = limit
         self._lock = threading.Lock()
         self._caches: list[_Kept] = []
+        self._fixed: _Kept | None = None
 
     @property
     def bytes(self) -> int:
-        return sum(kept.bytes for kept in list(self._caches))
+        fixed = self._fixed
+        return sum(kept.bytes for kept in list(self._caches)) + (fixed.bytes if fixed is not None else 0)
 
     def put(self, ids: Sequence[int], cache: DynamicCache) -> None:
         """Keeps a cache that holds `ids`, if there is room for it; it must not be used by the giver any more."""
@@ -66,17 +68,22 @@ class KeptCaches:
         with self._lock:
             return any(kept.shared and common(kept.ids, ids) >= len(ids) - slack for kept in self._caches)
 
-    def take(self, ids: Sequence[int]) -> tuple[DynamicCache | None, int]:
+    def take(self, ids: Sequence[int], edge: int = 0) -> tuple[DynamicCache | None, int]:
         """The cache with most of the beginning of `ids`, cut to that, and how many tokens it holds; else None and 0.
 
         At least the last token of `ids` is left to be read, since a cache has no logits. A cache that only shares its
         beginning with `ids`, or is shared, stays, and a copy of that is given.
+
+        Args:
+            edge: tokens beyond which a sequence turns all of its keys otherwise (longrope), so that a cache of a longer
+                one is of no use below it, nor the other way round; 0 for models without it.
         """
         with self._lock:
             found, length = None, LEAST - 1
             for kept in self._caches:
                 alike = min(common(kept.ids, ids), len(ids) - 1)
-                if alike > length:
+                mixes = alike <= edge < max(len(kept.ids), len(ids))
+                if alike > length and not mixes:
                     found, length = kept, alike
             if found is None:
                 return None, 0
@@ -88,12 +95,31 @@ class KeptCaches:
             found.cache.crop(length - len(found.ids))
         return found.cache, length
 
+    def put_fixed(self, ids: Sequence[int], cache: StaticCache) -> None:
+        """Keeps a cache of fixed size whose beginning holds `ids`, in place of another, if there is room for it."""
+        with self._lock:
+            count = cache_bytes(cache)
+            self._fixed = _Kept(tuple(ids), cache, count) if count <= self.limit else None
+
+    def take_fixed(self, ids: Sequence[int], tokens: int, edge: int = 0) -> tuple[StaticCache | None, int]:
+        """The cache of fixed size, if it has room for `tokens`, and how many of `ids` it begins with; else None and 0.
+
+        At least the last of `ids` is left to be read. `edge` as for `take`.
+        """
+        with self._lock:
+            fixed, self._fixed = self._fixed, None
+        if fixed is None or fixed.cache.get_max_length() < tokens:
+            return None, 0
+        alike = max(0, min(common(fixed.ids, ids), len(ids) - 1))
+        return fixed.cache, 0 if alike <= edge < max(len(fixed.ids), len(ids)) else alike
+
     def clear(self) -> None:
         with self._lock:
             self._caches.clear()
+            self._fixed = None
 
 
-def cache_bytes(cache: DynamicCache) -> int:
+def cache_bytes(cache: DynamicCache | StaticCache) -> int:
     """Bytes of a cache's keys and values."""
     tensors = [t for layer in cache.layers for t in (getattr(layer, "keys", None), getattr(layer, "values", None))]
     return sum(t.numel() * t.element_size() for t in tensors if t is not None)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from diffusers import DiffusionPipeline
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+    from playground.models.compiled import CompiledSteps
     from playground.models.quantize import Quantized
     from playground.models.staged import Stages
 
@@ -27,7 +28,7 @@ class LoadedText:
     """A causal language model with its tokenizer; `bytes` counts its weights.
 
     `device` is where its inputs go; `devices` are all that its layers lie on, several where none holds it alone. `kept`
-    are the caches of earlier conversations, which no lease holds.
+    are the caches of earlier conversations, which no lease holds. `steps` compiles its decoding, where it is to be.
     """
 
     card: ModelCard
@@ -39,6 +40,7 @@ class LoadedText:
     quantized: Quantized | None = None
     devices: tuple[str, ...] = ()
     kept: KeptCaches = field(default_factory=KeptCaches)
+    steps: CompiledSteps | None = None
 
     @property
     def movable(self) -> bool:

@@ -10,9 +10,11 @@ from typing import Any
 from playground.catalog import Catalog, ModelCard
 from playground.errors import ModelUnavailable
 from playground.models import devices
+from playground.models.compiled import compiled_steps
 from playground.models.download import cached_folder, is_local, locate
 from playground.models.freed import give_back
 from playground.models.load import load, size_on_device
+from playground.models.loaded import LoadedText
 from playground.models.placement import place_on
 from playground.models.pool import ModelPool
 from playground.models.records import Job, PoolEvent
@@ -27,9 +29,10 @@ def open_pool(settings: Settings, catalog: Catalog, on_event: Callable[[PoolEven
     """The pool for this machine. On a CPU device memory and RAM are one budget, so there is no RAM tier.
 
     Raises:
-        PlaygroundError: the settings name a device or dtype that is not there.
+        PlaygroundError: the settings name a device or dtype that is not there, or one that is not to be compiled for.
     """
     device = devices.pick_device(settings)
+    compiled_steps(settings, device)  # refused at the start, where it is
     budget = devices.memory_budget(device, settings)
     for kind in {card.kind for card in catalog if card.backend == "local"}:
         devices.pick_dtype(device, settings, kind)  # a wrong --dtype shows at the start, and the timing is done
@@ -51,6 +54,8 @@ def open_pool(settings: Settings, catalog: Catalog, on_event: Callable[[PoolEven
         )
         if job.card.kind == "chat" and hasattr(loaded, "kept"):
             loaded.kept.limit = int(budget * KEPT_SHARE)
+        if isinstance(loaded, LoadedText):
+            loaded.steps = compiled_steps(settings, device)
         return loaded
 
     chosen: dict[tuple[str, str, str], str] = {}

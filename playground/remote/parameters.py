@@ -139,7 +139,7 @@ def rejects(card: ModelCard, settings: Settings) -> dict[str, str]:
 def rejected(card: ModelCard, endpoint: Endpoint, effort: str | None = None) -> dict[str, str]:
     """The same for an endpoint that is known, and a request with this reasoning effort."""
     family = family_of(card, endpoint)
-    found = dict(_SERVERS[endpoint.kind])
+    found = dict(_SERVERS[endpoint.kind]) | {"speculation": "Whether tokens are drafted is up to the server."}
     if endpoint.api == "responses":
         found |= _RESPONSES
     if not _efforts(card, endpoint):

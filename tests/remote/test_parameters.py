@@ -123,3 +123,9 @@ def test_a_model_without_efforts_gets_none(script: Script) -> None:
     found = ask(engine(sourced(script.url, source="gpt-4.1")), reasoning_effort="high")
     assert "reasoning" not in script.asked[0]
     assert notices(found) == ["Not sent to Api: reasoning_effort. Api has no reasoning effort."]
+
+
+def test_drafting_is_not_asked_of_a_server_and_said(script: Script) -> None:
+    found = ask(engine(sourced(script.url)), speculation="prompt lookup")
+    assert "prompt lookup" not in str(script.asked[0])
+    assert notices(found) == ["Not sent to Api: speculation. Whether tokens are drafted is up to the server."]

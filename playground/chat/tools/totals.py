@@ -35,6 +35,8 @@ def summed(stats: Sequence[ChatStats | None], tool_seconds: float = 0.0) -> Chat
         thought_end=next((one.thought_end for one in reversed(each) if one.thought_end), ""),
         probes=sum(one.probes for one in each),
         probe_tokens=sum(one.probe_tokens for one in each),
+        drafted=_sum([one.drafted for one in each]),
+        accepted=_sum([one.accepted for one in each]),
     )
 
 
