@@ -67,8 +67,10 @@ class Jobs:
         if isinstance(request, ChatRequest):
             _expect(card, "chat")
             from playground.chat.request import checked_chat
+            from playground.chat.senses.able import check_senses
 
             chat = checked_chat(request, card)
+            check_senses(chat.messages, card, self._catalog)
             return lambda emit: self._chat(chat, card, cancel, emit)
         if isinstance(request, ImageRequest):
             _expect(card, "image")

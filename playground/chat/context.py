@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 from playground.chat.reasoning import CLOSE, OPEN
 from playground.chat.templates import rendered, template_of
 from playground.chat.text_model import AnyText, context_size
-from playground.errors import InvalidRequest
-from playground.protocol import Message
+from playground.errors import Cancelled, InvalidRequest
+from playground.protocol import CancelToken, Message
 
 if TYPE_CHECKING:
+    from playground.chat.senses.prompt import SensePrompt
     from playground.chat.templates import Tokenizer
     from playground.chat.tools.formats import ToolPrompt
 
@@ -23,7 +24,8 @@ LEAST_ROOM = 16  # tokens of answer below which a prompt counts as too long
 class Prompt:
     """What goes into the model, and what had to give way for it.
 
-    `max_new_tokens` is at most what was asked for; `inside_thought`: the template opened `<think>` already.
+    `max_new_tokens` is at most what was asked for; `inside_thought`: the template opened `<think>` already;
+    `messages` are those that were not left out.
     """
 
     ids: tuple[int, ...]
@@ -31,6 +33,7 @@ class Prompt:
     dropped_turns: int
     context_size: int | None
     inside_thought: bool
+    messages: tuple[Message, ...] = ()
 
 
 def fit(
@@ -40,12 +43,14 @@ def fit(
     *,
     think: bool = True,
     tools: ToolPrompt | None = None,
+    files: SensePrompt | None = None,
 ) -> Prompt:
     """The prompt of a checked conversation; the oldest turns are left out until prompt and answer fit.
 
     The system prompt, the tools and the last user message with what followed it always stay, and a call is never
     parted from its result. Where these alone leave less than `max_new_tokens`, the answer is shortened; `think=False`
-    asks a model that can think for a direct answer.
+    asks a model that can think for a direct answer. `files` are the pictures and sounds of the conversation, which stay
+    or go with their turns.
 
     Raises:
         InvalidRequest: the last message alone does not fit, or the template refuses the conversation.
@@ -55,11 +60,13 @@ def fit(
     turns = turns_of([m for m in messages if m.role != "system"])
     cache: dict[int, tuple[str, list[int]]] = {}
 
+    def kept(dropped: int) -> list[Message]:
+        return [*system, *(m for turn in turns[dropped:] for m in turn)]
+
     def prompt_without(dropped: int) -> tuple[str, list[int]]:
         if dropped not in cache:
-            kept = [m for turn in turns[dropped:] for m in turn]
             thinks = think or not can_think(loaded)
-            cache[dropped] = encode(loaded.tokenizer, [*system, *kept], think=thinks, tools=tools)
+            cache[dropped] = encode(loaded.tokenizer, kept(dropped), think=thinks, tools=tools, files=files)
         return cache[dropped]
 
     def fits(dropped: int) -> bool:
@@ -76,12 +83,45 @@ def fit(
     room = max_new_tokens if size is None else min(max_new_tokens, size - len(ids))
     if room < min(LEAST_ROOM, max_new_tokens):
         with_system = " with the system prompt" if system else ""
+        count = files.count(kept(dropped)) if files is not None else 0
+        of_files = f", {count} of them for its pictures and sounds" if count else ""
         raise InvalidRequest(
-            f"The message has {len(ids)} tokens{with_system}, and {loaded.card.name} takes at most "
+            f"The message has {len(ids)} tokens{with_system}{of_files}, and {loaded.card.name} takes at most "
             f"{(size or 0) - min(LEAST_ROOM, max_new_tokens)} of its {size}.",
             "Shorten it, or choose a model with a longer context.",
         )
-    return Prompt(tuple(ids), room, dropped, size, text.rstrip().endswith(OPEN))
+    return Prompt(tuple(ids), room, dropped, size, text.rstrip().endswith(OPEN), tuple(kept(dropped)))
+
+
+def files_of(loaded: AnyText, messages: Sequence[Message], cancel: CancelToken) -> SensePrompt | None:
+    """The pictures and sounds of a conversation, decoded; None where it holds none.
+
+    Raises:
+        InvalidRequest: one cannot be read, or the model takes none.
+        Cancelled: between two files.
+    """
+    seen, heard = any(m.images for m in messages), any(m.audio for m in messages)
+    if not seen and not heard:
+        return None
+    from playground.chat.senses.prompt import SensePrompt
+
+    senses = getattr(loaded, "senses", None)
+    if senses is None or (seen and not senses.sees) or (heard and not senses.rate):
+        what = "seeing" if seen and not (senses and senses.sees) else "hearing"
+        raise InvalidRequest(
+            f"{loaded.card.name} is loaded without what {what} takes.",
+            "Choose a model of a class that can, in the files of transformers.",
+        )
+    if not template_of(loaded.tokenizer):
+        raise InvalidRequest(
+            f"{loaded.card.name} has no chat template, so it cannot be told where a file stands.", "Choose another."
+        )
+
+    def check() -> None:
+        if cancel.cancelled:
+            raise Cancelled
+
+    return SensePrompt.of(senses, loaded.tokenizer, messages, check)
 
 
 def turns_of(messages: Sequence[Message]) -> list[list[Message]]:
@@ -101,12 +141,20 @@ def can_think(loaded: AnyText) -> bool:
 
 
 def encode(
-    tokenizer: Tokenizer, messages: Sequence[Message], *, think: bool, tools: ToolPrompt | None = None
+    tokenizer: Tokenizer,
+    messages: Sequence[Message],
+    *,
+    think: bool,
+    tools: ToolPrompt | None = None,
+    files: SensePrompt | None = None,
 ) -> tuple[str, list[int]]:
     """The rendered prompt and its ids; a base model gets the bare texts to go on from."""
     if not template_of(tokenizer):
         text = "\n\n".join(m.content for m in messages)
         return text, list(tokenizer(text)["input_ids"])
+    if files is not None:
+        text = render(tokenizer, files.told(messages), think=think, tools=tools)
+        return text, files.ids(tokenizer, text, messages)
     text = render(tokenizer, messages, think=think, tools=tools)
     return text, list(tokenizer(text, add_special_tokens=False)["input_ids"])
 

@@ -18,6 +18,8 @@ from playground.protocol import CancelToken
 if TYPE_CHECKING:
     import torch
 
+    from playground.chat.senses.prompt import Shown
+
 PREFILL_CHUNK = 512  # tokens between two looks at the cancel token while the prompt is read
 
 
@@ -72,19 +74,25 @@ def in_chunks(source: Logits, ids: list[int], cancel: CancelToken) -> Generator[
         yield
 
 
-def logits_of(loaded: AnyText, tokens: int, prompt: Sequence[int] = ()) -> Logits:
+def logits_of(loaded: AnyText, tokens: int, prompt: Sequence[int] = (), shown: Shown | None = None) -> Logits:
     """A sequence of `loaded`'s model with room for `tokens`, prompt and answer together.
 
-    With `prompt` it goes on from an earlier sequence that began alike, where one is kept, and is kept itself.
+    With `prompt` it goes on from an earlier sequence that began alike, where one is kept, and is kept itself. `shown`
+    are the pictures and sounds that stand in it.
 
     Raises:
         OutOfMemory: there is no room for the cache.
     """
     model = torch_model(loaded)
     if model is not None:
+        kept = getattr(loaded, "kept", None) if prompt else None
+        if shown is not None:
+            from playground.chat.logits_senses import SensedLogits
+
+            return SensedLogits(model, shown, kept, prompt)
         from playground.chat.logits_torch import TorchLogits
 
-        return TorchLogits(model, getattr(loaded, "kept", None) if prompt else None, prompt)
+        return TorchLogits(model, kept, prompt)
     if isinstance(loaded, LoadedGguf):
         from playground.chat.logits_gguf import LlamaLogits
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from playground.catalog import ModelCard
 from playground.chat.constraints.spec import spec_of
-from playground.chat.context import Prompt, can_think, fit
+from playground.chat.context import Prompt, can_think, files_of, fit
 from playground.chat.sampling import Chooser, Sampler, fresh_seed
 from playground.chat.stream import Emit, Stream
 from playground.chat.text_model import AnyText, end_ids
@@ -37,7 +37,7 @@ def answer(loaded: AnyText, request: ChatRequest, cancel: CancelToken, emit: Emi
     from playground.chat.decode import logits_of, read_on
 
     one = Answer(loaded, request, cancel, emit)
-    with one.ended(), closing(logits_of(loaded, one.room, one.ids)) as logits:
+    with one.ended(), closing(logits_of(loaded, one.room, one.ids, one.shown)) as logits:
         while one.take(read_on(logits, one.ids, cancel)):
             pass
     return one.stats()
@@ -55,7 +55,10 @@ class Answer:
         thinks = can_think(loaded)
         may_think = request.reasoning_effort != "none"
         tools = tools_of(loaded, request, thinks=thinks)
-        self._prompt = fit(loaded, request.messages, request.max_new_tokens or 1, think=may_think, tools=tools)
+        files = files_of(loaded, request.messages, cancel)
+        room = request.max_new_tokens or 1
+        self._prompt = fit(loaded, request.messages, room, think=may_think, tools=tools, files=files)
+        self.shown = files.shown(self._prompt.messages) if files is not None else None
         for text in _notices(loaded.card, request, self._prompt, thinks):
             emit(Notice(text))
         self._seed = fresh_seed() if request.seed is None else request.seed

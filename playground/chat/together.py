@@ -49,7 +49,7 @@ class Together:
         """
         self.active += 1
         try:
-            with one.ended(), closing(logits_of(loaded, one.room, one.ids)) as source:
+            with one.ended(), closing(logits_of(loaded, one.room, one.ids, one.shown)) as source:
                 if getattr(source, "joins", False):
                     yield from self._joined(one, source, cancel)  # type: ignore[arg-type]
                 else:

@@ -14,6 +14,7 @@ from playground.models.checks import find_variant
 from playground.models.loaded import LoadedText, weight_bytes
 from playground.models.packer import Packer
 from playground.models.placement import Placement
+from playground.models.senses import senses_of
 
 
 def load_text(
@@ -57,6 +58,7 @@ def load_text(
         weight_bytes(model),
         packer.report() if packer is not None else None,
         tuple(sorted(spread)) or (placement.device,),
+        senses=senses_of(card.name, folder, config, tokenizer),
     )
 
 

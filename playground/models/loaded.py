@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from playground.models.quantize import Quantized
+    from playground.models.senses import Senses
     from playground.models.staged import Stages
 
 
@@ -27,7 +28,7 @@ class LoadedText:
     """A causal language model with its tokenizer; `bytes` counts its weights.
 
     `device` is where its inputs go; `devices` are all that its layers lie on, several where none holds it alone. `kept`
-    are the caches of earlier conversations, which no lease holds.
+    are the caches of earlier conversations, which no lease holds. `senses` is how it sees or hears, None if it does not.
     """
 
     card: ModelCard
@@ -39,6 +40,7 @@ class LoadedText:
     quantized: Quantized | None = None
     devices: tuple[str, ...] = ()
     kept: KeptCaches = field(default_factory=KeptCaches)
+    senses: Senses | None = None
 
     @property
     def movable(self) -> bool:

@@ -1,0 +1,64 @@
+"""What a model needs beside its tokenizer to see or hear: how files become placeholders and values. Decodes no files.
+
+Each architecture has a module of its own; none runs code of a checkpoint, and none needs torchvision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from PIL.Image import Image
+    from transformers import PreTrainedModel
+
+
+class Senses(Protocol):
+    """How one model takes pictures and sound.
+
+    `rate`: samples a second of what it hears, 0 if it hears nothing. `placeholders`: the ids that stand for files in a
+    prompt; the model puts what it saw and heard in their places.
+    """
+
+    @property
+    def sees(self) -> bool: ...
+
+    @property
+    def rate(self) -> int: ...
+
+    @property
+    def placeholders(self) -> frozenset[int]: ...
+
+    def picture_ids(self, width: int, height: int) -> list[int]:
+        """What stands in the prompt for a picture of so many pixels."""
+
+    def sound_ids(self, samples: int) -> list[int]:
+        """What stands in the prompt for a sound of so many samples."""
+
+    def values(
+        self, pictures: Sequence[Image], sounds: Sequence[np.ndarray], check: Callable[[], None]
+    ) -> dict[str, torch.Tensor]:
+        """What the model's `forward` takes beside the ids: all files of a prompt, each kind in the prompt's order.
+
+        `pictures` are RGB, `sounds` float32 (samples,) of `rate`. `check` is called between two files.
+        """
+
+    def switched(self, model: PreTrainedModel, values: dict[str, Any]) -> AbstractContextManager[None]:
+        """The block in which the model reads or writes what belongs to these values."""
+
+
+def senses_of(name: str, folder: Path, config: Any, tokenizer: Any) -> Senses | None:
+    """How the model in `folder` sees or hears, None if it does neither or this app does not know how.
+
+    Raises:
+        ModelUnavailable: its files say it in a way that cannot be; `name` is the model's, for the error.
+    """
+    if config.model_type == "phi4_multimodal":
+        from playground.models.phi4_senses import phi4_senses
+
+        return phi4_senses(name, folder, config, tokenizer)
+    return None
