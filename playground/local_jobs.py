@@ -257,13 +257,16 @@ class Jobs:
         return self._pool()
 
     def _answer_bytes(self, card: ModelCard, request: ChatRequest, pool: ModelPool) -> int:
-        """What the request needs beside the weights: the cache of its tokens."""
+        """What the request needs beside the weights: the cache of its tokens, and what seeing and hearing takes."""
+        from playground.chat.senses.sizes import sizes_of
         from playground.models import working
 
         characters = sum(len(message.content) + len(message.reasoning) for message in request.messages)
         characters += sum(len(tool.description) + len(tool.parameters) for tool in request.tools)
         tokens = characters // 2 + (request.max_new_tokens or 0)  # rarely more than a token for two characters
-        return working.for_answer(card, min(tokens, card.context or tokens), pool.dtype_of(card))
+        dtype = pool.dtype_of(card)
+        more, at_work = working.for_senses(card, *sizes_of(request.messages), dtype)
+        return working.for_answer(card, min(tokens + more, card.context or tokens + more), dtype) + at_work
 
     def _relieve(self) -> bool:
         """Frees what nobody uses; whether that gave anything back."""

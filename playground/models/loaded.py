@@ -28,7 +28,7 @@ class LoadedText:
     """A causal language model with its tokenizer; `bytes` counts its weights.
 
     `device` is where its inputs go; `devices` are all that its layers lie on, several where none holds it alone. `kept`
-    are the caches of earlier conversations, which no lease holds. `senses` is how it sees or hears, None if it does not.
+    are the caches of earlier conversations, which no lease holds. `senses` is how it sees or hears, if it does.
     """
 
     card: ModelCard

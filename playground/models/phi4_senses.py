@@ -32,7 +32,7 @@ SECONDS_AT_ONCE = 60
 
 @dataclass(frozen=True)
 class Crops:
-    """How a picture is cut: `across` x `down` crops, of which `width` x `height` pixels are picture and the rest white."""
+    """How a picture is cut: `across` x `down` crops, `width` x `height` pixels of them picture and the rest white."""
 
     across: int
     down: int

@@ -22,7 +22,7 @@ MAX_SECONDS = 1800.0
 MIN_SECONDS = 0.1
 RATES = (4_000, 384_000)
 MAX_CHANNELS = 16
-MAX_SAMPLES = 200_000_000  # of all channels together
+MAX_SAMPLES = 100_000_000  # of all channels together
 
 PCM, FLOAT, EXTENSIBLE = 1, 3, 0xFFFE
 OTHERS = {b"fLaC": "FLAC", b"OggS": "Ogg", b"ID3": "MP3"}
@@ -79,10 +79,7 @@ def samples_of(data: bytes, rate: int) -> np.ndarray:
     import numpy as np
 
     sound = sound_info(data)
-    if sound.data is not None:
-        samples = _pcm(data, sound)
-    else:
-        samples = _decoded(data, sound)
+    samples = _pcm(data, sound) if sound.data is not None else _decoded(data, sound)
     mono = samples.mean(axis=1, dtype=np.float32)
     if not np.isfinite(mono).all():
         raise _damaged("holds samples that are no numbers")
@@ -163,7 +160,10 @@ def _other(data: bytes) -> Sound:
 
 def _decoded(data: bytes, sound: Sound) -> np.ndarray:
     with _opened(data, "sound") as file:
-        found: np.ndarray = file.read(sound.frames, dtype="float32", always_2d=True)
+        try:
+            found: np.ndarray = file.read(sound.frames, dtype="float32", always_2d=True)
+        except RuntimeError as error:  # what soundfile raises is one
+            raise _damaged(f"breaks off: {str(error).rstrip('.')}") from None
     if not len(found):
         raise _damaged("has no samples")
     return found
@@ -179,7 +179,7 @@ def _opened(data: bytes, kind: str) -> Any:
         ) from None
     try:
         return soundfile.SoundFile(io.BytesIO(data))
-    except (soundfile.SoundFileError, RuntimeError, TypeError) as error:
+    except (RuntimeError, TypeError) as error:
         raise _damaged(f"cannot be opened: {str(error).rstrip('.')}") from None
 
 
