@@ -7,7 +7,7 @@ and what the files before it offer; the whole is checked and packed at the end. 
 from __future__ import annotations
 
 import ast
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -102,7 +102,7 @@ async def ask_plan(
     for _ in range(tries):
         text, ended = "", None
         turn = replace(request, messages=_instructed(asked, PLAN_FIRST), **_bound(PLAN_SCHEMA))
-        async with aclosing(engine.submit(turn, cancel)) as events:  # type: ignore[type-var]  # see `Engine`
+        async with aclosing(engine.submit(turn, cancel)) as events:  # type: ignore[type-var]  # an async generator
             async for event in events:
                 yield Progress("", event)
                 if isinstance(event, Token) and event.kind == "answer":
@@ -176,6 +176,7 @@ async def write_files(
             assert best is not None, "every answer ends in a file"
             if cancel.cancelled or not (best.error or best.missing) or best.error.startswith(ENGINE_FAILED):
                 break
+        assert best is not None, f"tries must be 1 or more, got {tries}"
         found[file.path] = best
         yield best
     files = tuple(found[file.path] for file in plan.files if file.path in found)
@@ -188,10 +189,10 @@ ENGINE_FAILED = "The model failed: "
 
 async def _one(
     engine: Engine, request: ChatRequest, file: PlannedFile, cancel: CancelToken
-) -> AsyncIterator[PlanEvent]:
+) -> AsyncGenerator[PlanEvent, None]:
     """One try at one file: Progress, then FileWritten."""
     answer, ended = "", None
-    async with aclosing(engine.submit(request, cancel)) as events:  # type: ignore[type-var]  # see `Engine`
+    async with aclosing(engine.submit(request, cancel)) as events:  # type: ignore[type-var]  # an async generator
         async for event in events:
             yield Progress(file.path, event)
             if isinstance(event, Token) and event.kind == "answer":

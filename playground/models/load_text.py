@@ -48,6 +48,7 @@ def load_text(
         packer=packer,
         shares=placement.shares,
     )
+    senses = senses_of(card.name, folder, model)
     spread = {str(torch.device(d)) for d in getattr(model, "hf_device_map", {}).values()} if placement.is_split else ()
     return LoadedText(
         card,
@@ -58,7 +59,7 @@ def load_text(
         weight_bytes(model),
         packer.report() if packer is not None else None,
         tuple(sorted(spread)) or (placement.device,),
-        senses=senses_of(card.name, folder, config, tokenizer),
+        senses=senses,
     )
 
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from transformers import Phi4MultimodalFeatureExtractor, PreTrainedModel
 
 MOST_CROPS = 64  # the shipped checkpoint says 36
+ADAPTERS = ("vision", "speech")  # in the folders vision-lora and speech-lora
 LEAST_PIXELS = 10  # of the shorter side once it is resized, as the processor demands
 SECONDS_AT_ONCE = 60
 
@@ -52,6 +53,7 @@ class Phi4Senses:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     ears: Phi4MultimodalFeatureExtractor
+    adapters: frozenset[str] = frozenset()
     sees: bool = True
 
     @property
@@ -192,17 +194,30 @@ class Phi4Senses:
 
     @contextmanager
     def switched(self, model: PreTrainedModel, values: dict[str, Any]) -> Iterator[None]:
-        yield
+        adapter = "vision" if "image_pixel_values" in values else "speech"
+        if adapter not in self.adapters:
+            yield
+            return
+        model.set_adapter(adapter)
+        model.enable_adapters()
+        try:
+            yield
+        finally:
+            model.disable_adapters()
 
 
-def phi4_senses(name: str, folder: Path, config: Any, tokenizer: Any) -> Phi4Senses:
-    """Those of the model in `folder`, whose files override what the shipped checkpoint uses.
+def phi4_senses(name: str, folder: Path, model: PreTrainedModel) -> Phi4Senses:
+    """Those of the model from `folder`, whose files override what the shipped checkpoint uses.
+
+    The LoRA adapters that lie beside the weights are added to the model, switched off: it was trained to see with the
+    one and to hear with the other, and to read text with neither.
 
     Raises:
-        ModelUnavailable: the processor's figures do not fit the model.
+        ModelUnavailable: the processor's figures do not fit the model, or an adapter is no safetensors file.
     """
     from transformers import Phi4MultimodalFeatureExtractor
 
+    config: Any = model.config
     says = _processor(folder)
     eyes: Mapping[str, Any] = says.get("image_processor") or says
     known = set(Phi4MultimodalFeatureExtractor().to_dict()) - {"feature_extractor_type", "processor_class"}
@@ -219,6 +234,7 @@ def phi4_senses(name: str, folder: Path, config: Any, tokenizer: Any) -> Phi4Sen
         mean=tuple(eyes.get("image_mean") or (0.5, 0.5, 0.5)),
         std=tuple(eyes.get("image_std") or (0.5, 0.5, 0.5)),
         ears=made,
+        adapters=frozenset(adapter for adapter in ADAPTERS if (folder / f"{adapter}-lora").is_dir()),
     )
     wanted = {"size": vision.crop_size, "patch": vision.patch_size}
     wrong = [f"{key} {getattr(senses, key)}" for key, value in wanted.items() if getattr(senses, key) != value]
@@ -230,7 +246,20 @@ def phi4_senses(name: str, folder: Path, config: Any, tokenizer: Any) -> Phi4Sen
         raise ModelUnavailable(
             f"The processor of {name} does not fit its model: {', '.join(wrong)}.", "Fetch the model again."
         )
+    for adapter in sorted(senses.adapters):
+        _add(name, folder / f"{adapter}-lora", adapter, model)
     return senses
+
+
+def _add(name: str, folder: Path, adapter: str, model: Any) -> None:
+    if not (folder / "adapter_model.safetensors").is_file():
+        raise ModelUnavailable(f"{name} has no adapter_model.safetensors in {folder.name}.", "Fetch the model again.")
+    model.load_adapter(str(folder), adapter_name=adapter, adapter_kwargs={"local_files_only": True})
+    model.disable_adapters()
+    for key, parameter in model.named_parameters():
+        if "lora_" in key:
+            parameter.data = parameter.data.to(model.dtype)
+    model.eval().requires_grad_(False)
 
 
 def _processor(folder: Path) -> Mapping[str, Any]:

@@ -51,14 +51,16 @@ class Senses(Protocol):
         """The block in which the model reads or writes what belongs to these values."""
 
 
-def senses_of(name: str, folder: Path, config: Any, tokenizer: Any) -> Senses | None:
-    """How the model in `folder` sees or hears, None if it does neither or this app does not know how.
+def senses_of(name: str, folder: Path, model: PreTrainedModel) -> Senses | None:
+    """How `model`, loaded from `folder`, sees or hears; None if it does neither or this app does not know how.
+
+    Adapters that it needs for it are added to it, switched off.
 
     Raises:
         ModelUnavailable: its files say it in a way that cannot be; `name` is the model's, for the error.
     """
-    if config.model_type == "phi4_multimodal":
+    if model.config.model_type == "phi4_multimodal":
         from playground.models.phi4_senses import phi4_senses
 
-        return phi4_senses(name, folder, config, tokenizer)
+        return phi4_senses(name, folder, model)
     return None

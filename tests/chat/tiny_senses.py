@@ -61,7 +61,7 @@ def loaded(context: int = 4096, **config) -> LoadedText:
         id="tiny-senses", name="Tiny", kind="chat", source="x", licence="MIT", capabilities=("vision", "audio")
     )
     made = model(context, **config)
-    senses = senses_of("Tiny", Path("/nowhere"), made.config, words())
+    senses = senses_of("Tiny", Path("/nowhere"), made)
     return LoadedText(card, made, words(), "cpu", torch.float32, 0, senses=senses)
 
 
