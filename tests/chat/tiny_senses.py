@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import wave
 from functools import cache
 from pathlib import Path
@@ -63,6 +64,24 @@ def loaded(context: int = 4096, **config) -> LoadedText:
     made = model(context, **config)
     senses = senses_of("Tiny", Path("/nowhere"), made)
     return LoadedText(card, made, words(), "cpu", torch.float32, 0, senses=senses)
+
+
+def saved(folder: Path) -> Path:
+    """The model, its processor's figures, and an adapter for seeing that changes what is said, as people have them."""
+    from peft import LoraConfig
+
+    made = model()
+    made.save_pretrained(folder)
+    words().save_pretrained(folder)
+    says = {"dynamic_hd": 6, "feature_size": 80, "image_processor_type": "Phi4MultimodalImageProcessor"}
+    (folder / "preprocessor_config.json").write_text(json.dumps(says))
+    made.add_adapter(LoraConfig(r=4, target_modules=["qkv_proj", "o_proj"], init_lora_weights=False), "vision")
+    torch.manual_seed(9)
+    for name, parameter in made.named_parameters():
+        if "lora_" in name:
+            torch.nn.init.normal_(parameter, std=0.5)
+    made.save_pretrained(folder / "vision-lora")
+    return folder
 
 
 def picture(seed: int = 1, width: int = 90, height: int = 50) -> bytes:

@@ -27,22 +27,7 @@ SETTINGS = Settings(device="cpu", dtype="float32", offline=True)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The model, its processor's files, and an adapter for seeing that changes what is said."""
-    from peft import LoraConfig
-
-    path = tmp_path_factory.mktemp("phi4mm")
-    made = tiny.model()
-    made.save_pretrained(path)
-    tiny.words().save_pretrained(path)
-    says = {"dynamic_hd": 6, "feature_size": 80, "image_processor_type": "Phi4MultimodalImageProcessor"}
-    (path / "preprocessor_config.json").write_text(json.dumps(says))
-    made.add_adapter(LoraConfig(r=4, target_modules=["qkv_proj", "o_proj"], init_lora_weights=False), "vision")
-    torch.manual_seed(9)
-    for name, parameter in made.named_parameters():
-        if "lora_" in name:
-            torch.nn.init.normal_(parameter, std=0.5)
-    made.save_pretrained(path / "vision-lora")
-    return path
+    return tiny.saved(tmp_path_factory.mktemp("phi4mm"))
 
 
 def card(folder: Path, **values) -> ModelCard:
@@ -155,5 +140,5 @@ def test_figures_that_do_not_fit_the_model_are_refused(folder: Path, tmp_path: P
     (tmp_path / "preprocessor_config.json").write_text("{}")
     (tmp_path / "speech-lora").mkdir()
     (tmp_path / "speech-lora" / "adapter_model.bin").write_bytes(b"cos\nsystem\n")
-    with pytest.raises(ModelUnavailable, match="no adapter_model.safetensors in speech-lora"):
+    with pytest.raises(ModelUnavailable, match="has no adapter_model"):
         load(card(tmp_path), "cpu", "float32", None, None, SETTINGS)
