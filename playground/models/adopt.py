@@ -15,7 +15,8 @@ from playground.models.quantize import check_form
 
 # Licences are on the model's page or in its folder, in no form that could be read reliably.
 LICENCE = "see its source"
-SENSES = {"phi4_multimodal": ("vision", "audio")}  # what models of a type can, as `senses.senses_of` knows them
+# What models of a type can, as `senses.senses_of` knows them.
+SENSES = {"phi4_multimodal": ("vision", "audio"), "mistral3": ("vision",)}
 
 
 def card_of(name: str, facts: Facts, taken: Container[str] = ()) -> ModelCard:

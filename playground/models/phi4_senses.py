@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 
 from playground.errors import InvalidRequest, ModelUnavailable
-from playground.models.headers import read_json
+from playground.models.senses import processor_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -218,7 +218,7 @@ def phi4_senses(name: str, folder: Path, model: PreTrainedModel) -> Phi4Senses:
     from transformers import Phi4MultimodalFeatureExtractor
 
     config: Any = model.config
-    says = _processor(folder)
+    says = processor_of(folder)
     eyes: Mapping[str, Any] = says.get("image_processor") or says
     known = set(Phi4MultimodalFeatureExtractor().to_dict()) - {"feature_extractor_type", "processor_class"}
     ears = says.get("audio_processor") or says.get("feature_extractor") or says
@@ -260,16 +260,6 @@ def _add(name: str, folder: Path, adapter: str, model: Any) -> None:
         if "lora_" in key:
             parameter.data = parameter.data.to(model.dtype)
     model.eval().requires_grad_(False)
-
-
-def _processor(folder: Path) -> Mapping[str, Any]:
-    """What the folder says of pictures and sound, in the new form or in the old; nothing where it has no such file."""
-    for file in ("processor_config.json", "preprocessor_config.json"):
-        if (folder / file).is_file():
-            says = read_json(folder / file)
-            if file == "preprocessor_config.json" or "image_processor" in says:
-                return says
-    return {}
 
 
 def _cut(tensor: torch.Tensor, side: int) -> torch.Tensor:

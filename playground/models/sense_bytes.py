@@ -36,7 +36,7 @@ def sense_bytes(
     """
     item = itemsize(dtype)
     vision, audio = (config.get(name) or {} for name in ("vision_config", "audio_config"))
-    crops = sum(1 + _crops(*size) for size in pictures)
+    crops = sum(1 + _crops(*size) for size in pictures) if "crop_size" in vision or not vision else len(pictures)
     patches = (_whole(vision, "image_size", CROP) // _whole(vision, "patch_size", 14)) ** 2
     hidden, layers = _whole(vision, "hidden_size", 1152), _whole(vision, "num_hidden_layers", 27)
     kept = patches * (hidden * (layers + 6) + 2 * _whole(vision, "intermediate_size", 4304)) * item

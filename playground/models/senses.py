@@ -5,10 +5,12 @@ Each architecture has a module of its own; none runs code of a checkpoint, and n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+
+from playground.models.headers import read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -51,7 +53,11 @@ class Senses(Protocol):
         """The block in which the model reads or writes what belongs to these values."""
 
 
-def senses_of(name: str, folder: Path, model: PreTrainedModel) -> Senses | None:
+# Classes that see and that transformers does not count among the causal language models, by type of model.
+CONDITIONAL = {"mistral3": "Mistral3ForConditionalGeneration"}
+
+
+def senses_of(name: str, folder: Path, model: PreTrainedModel, tokenizer: Any) -> Senses | None:
     """How `model`, loaded from `folder`, sees or hears; None if it does neither or this app does not know how.
 
     Adapters that it needs for it are added to it, switched off.
@@ -63,4 +69,18 @@ def senses_of(name: str, folder: Path, model: PreTrainedModel) -> Senses | None:
         from playground.models.phi4_senses import phi4_senses
 
         return phi4_senses(name, folder, model)
+    if model.config.model_type == "mistral3":
+        from playground.models.mistral3_senses import mistral3_senses
+
+        return mistral3_senses(name, folder, model, tokenizer)
     return None
+
+
+def processor_of(folder: Path) -> Mapping[str, Any]:
+    """What a folder says of pictures and sound, in the new form or in the old; nothing where it has no such file."""
+    for file in ("processor_config.json", "preprocessor_config.json"):
+        if (folder / file).is_file():
+            says = read_json(folder / file)
+            if file == "preprocessor_config.json" or "image_processor" in says:
+                return says
+    return {}

@@ -1,4 +1,4 @@
-"""A tiny random Phi-4-multimodal of transformers' own class, and small pictures and sounds to show it."""
+"""Tiny random models that see and hear, of transformers' own classes, and small pictures and sounds to show it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,13 @@ import numpy as np
 import torch
 from PIL import Image
 from tokenizers import AddedToken
-from transformers import GenerationConfig, Phi4MultimodalConfig, Phi4MultimodalForCausalLM
+from transformers import (
+    GenerationConfig,
+    Mistral3Config,
+    Mistral3ForConditionalGeneration,
+    Phi4MultimodalConfig,
+    Phi4MultimodalForCausalLM,
+)
 
 from playground.catalog import ModelCard
 from playground.models.loaded import LoadedText
@@ -62,7 +68,7 @@ def loaded(context: int = 4096, **config) -> LoadedText:
         id="tiny-senses", name="Tiny", kind="chat", source="x", licence="MIT", capabilities=("vision", "audio")
     )
     made = model(context, **config)
-    senses = senses_of("Tiny", Path("/nowhere"), made)
+    senses = senses_of("Tiny", Path("/nowhere"), made, words())
     return LoadedText(card, made, words(), "cpu", torch.float32, 0, senses=senses)
 
 
@@ -82,6 +88,33 @@ def saved(folder: Path) -> Path:
             torch.nn.init.normal_(parameter, std=0.5)
     made.save_pretrained(folder / "vision-lora")
     return folder
+
+
+def mistral(context: int = 1024) -> LoadedText:
+    """A tiny Mistral Small 3.1: it sees, in its own class."""
+    made = tokenizer(TEMPLATE)
+    made.add_tokens([AddedToken(t, special=True, normalized=False) for t in ("[IMG]", "[IMG_BREAK]", "[IMG_END]")])
+    vision = {
+        "model_type": "pixtral", "hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 2, "head_dim": 8,
+        "num_attention_heads": 2, "patch_size": 4, "image_size": 64,
+    }  # fmt: skip
+    text = {
+        "model_type": "mistral", "vocab_size": len(made), "hidden_size": 48, "intermediate_size": 96, "head_dim": 12,
+        "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2, "sliding_window": None,
+        "max_position_embeddings": context, "initializer_range": 0.4,
+    }  # fmt: skip
+    torch.manual_seed(5)
+    image_id = made.convert_tokens_to_ids("[IMG]")
+    config = Mistral3Config(vision_config=vision, text_config=text, image_token_index=image_id)
+    built = Mistral3ForConditionalGeneration(config).eval()
+    for part in (built.model.vision_tower, built.model.multi_modal_projector):
+        for parameter in part.parameters():
+            if parameter.ndim > 1:
+                torch.nn.init.normal_(parameter, std=0.3)
+    built.generation_config = GenerationConfig(eos_token_id=[made.eos_token_id, 0], pad_token_id=made.pad_token_id)
+    card = ModelCard(id="tiny-m", name="Tiny", kind="chat", source="x", licence="MIT", capabilities=("vision",))
+    senses = senses_of("Tiny", Path("/nowhere"), built, made)
+    return LoadedText(card, built.requires_grad_(False), made, "cpu", torch.float32, 0, senses=senses)
 
 
 def picture(seed: int = 1, width: int = 90, height: int = 50) -> bytes:
