@@ -91,4 +91,11 @@ def mistral3_senses(name: str, folder: Path, model: PreTrainedModel, tokenizer: 
         )
     figures = {key: eyes[key] for key in ("image_mean", "image_std", "rescale_factor") if key in eyes}
     made = PixtralImageProcessorPil(size={"longest_edge": longest}, **figures)
-    return Mistral3Senses(int(config.image_token_id), *ends, patch * merge, longest, made)
+    return Mistral3Senses(
+        image_id=int(config.image_token_id),
+        row_end_id=int(ends[0]),
+        picture_end_id=int(ends[1]),
+        patch=patch * merge,
+        longest=longest,
+        eyes=made,
+    )

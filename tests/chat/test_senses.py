@@ -214,6 +214,25 @@ def test_a_typed_placeholder_is_no_picture(loaded) -> None:
     assert stats.prompt_tokens > len(loaded.senses.picture_ids(90, 50))
 
 
+def test_where_all_keys_turn_anew_the_picture_is_seen_anew() -> None:
+    asked = Message("user", "What is it?", images=(tiny.picture(),))
+    _, stats, _ = ask(tiny.loaded(), asked, tokens=1)
+    switch = stats.prompt_tokens + 4
+    rope = {"rope_type": "longrope", "rope_theta": 1e4, "short_factor": [1.0] * 6, "long_factor": [5.0] * 6}
+    long = tiny.loaded(original_max_position_embeddings=switch, rope_parameters=rope)
+    text, stats, _ = ask(long, asked, tokens=10)
+    assert stats.prompt_tokens + stats.completion_tokens > switch
+    picture = Image.open(io.BytesIO(asked.images[0]))
+    spelled = "<|image|>" * len(long.senses.picture_ids(*picture.size))
+    ids = long.tokenizer(f"<|user|>{spelled}What is it?<|end|><|assistant|>", add_special_tokens=False)["input_ids"]
+    values = long.senses.values([picture], [], lambda: None)
+    written: list[int] = []
+    for _ in range(stats.completion_tokens):  # all of it read again for each token, without a cache
+        logits = long.model(input_ids=torch.tensor([ids + written]), use_cache=False, **values).logits[0, -1]
+        written.append(int(logits.argmax()))
+    assert text == long.tokenizer.decode(written, skip_special_tokens=True)
+
+
 # --- bad input, and Stop ---
 
 
