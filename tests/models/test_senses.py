@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import Phi4MultimodalForCausalLM
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import Phi4MultimodalFeatureExtractor, Phi4MultimodalForCausalLM
 
 from playground.catalog import Catalog, ModelCard
 from playground.doctor import find
@@ -18,6 +20,9 @@ from playground.local_engine import LocalEngine
 from playground.models.adopt import card_of
 from playground.models.load import load, size_on_device
 from playground.models.loaded import weight_bytes
+from playground.models.phi4_senses import Phi4Senses
+from playground.models.sense_bytes import picture_tokens, sound_tokens
+from playground.models.working import for_senses
 from playground.protocol import CancelToken, ChatRequest, Done, Event, Failed, Message, Token
 from playground.settings import Settings
 from tests.chat import tiny_senses as tiny
@@ -120,6 +125,24 @@ def test_a_broken_file_fails_its_answer_alone(engine: LocalEngine) -> None:
     assert isinstance(failed, Failed)
     assert failed.code == "InvalidRequest"
     assert text_of(run(engine, Message("user", "x")))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(40, 5000), st.integers(40, 5000), st.floats(0.1, 1800))
+def test_no_file_takes_more_tokens_than_were_reserved(width: int, height: int, seconds: float) -> None:
+    ears = Phi4MultimodalFeatureExtractor()
+    eyes = Phi4Senses(10, 11, 448, 14, 36, (0.5,) * 3, (0.5,) * 3, ears)
+    assert len(eyes.picture_ids(width, height)) <= picture_tokens(width, height)
+    assert len(eyes.sound_ids(int(seconds * 16_000))) <= sound_tokens(seconds)
+
+
+def test_more_and_larger_files_reserve_more(folder: Path) -> None:
+    one = card(folder)
+    assert for_senses(one, [], [], "float32") == (0, 0)
+    sizes = [for_senses(one, [(side, side)] * count, [], "float32") for side, count in ((100, 1), (900, 1), (900, 3))]
+    assert sizes == sorted(set(sizes))
+    sounds = [for_senses(one, [], seconds, "float32") for seconds in ([1.0], [60.0], [60.0, 60.0])]
+    assert sounds == sorted(set(sounds))
 
 
 def test_a_folder_that_is_added_is_known_to_see_and_hear(folder: Path) -> None:
