@@ -1,7 +1,7 @@
 """How Phi-4-multimodal sees and hears: pictures as crops, sound as log-mel frames, as its own processor makes them.
 
 transformers' image processor of this model needs torchvision; what it computes is computed here with torch alone. The
-audio features come from transformers' own extractor, a minute at a time, since it takes 1 MB for each second.
+audio features come from transformers' own extractor, a minute at a time, since it takes 1.6 MB for each second.
 Paper: https://arxiv.org/abs/2503.01743.
 """
 
