@@ -67,8 +67,10 @@ class Jobs:
         if isinstance(request, ChatRequest):
             _expect(card, "chat")
             from playground.chat.request import checked_chat
+            from playground.chat.senses.able import check_senses
 
             chat = checked_chat(request, card)
+            check_senses(chat.messages, card, self._catalog)
             draft = self._draft_card(chat, card)
             return lambda emit: self._chat(chat, card, draft, cancel, emit)
         if isinstance(request, ImageRequest):
@@ -315,19 +317,22 @@ class Jobs:
         return self._pool()
 
     def _answer_bytes(self, card: ModelCard, request: ChatRequest, pool: ModelPool) -> int:
-        """What the request needs beside the weights: the cache of its tokens."""
+        """What the request needs beside the weights: the cache of its tokens, and what seeing and hearing takes."""
+        from playground.chat.senses.sizes import sizes_of
         from playground.models import working
 
         characters = sum(len(message.content) + len(message.reasoning) for message in request.messages)
         characters += sum(len(tool.description) + len(tool.parameters) for tool in request.tools)
         tokens = characters // 2 + (request.max_new_tokens or 0)  # rarely more than a token for two characters
-        tokens = min(tokens, card.context or tokens)
+        dtype = pool.dtype_of(card)
+        more, at_work = working.for_senses(card, *sizes_of(request.messages), dtype)
+        tokens = min(tokens + more, card.context or tokens + more)
         if self._settings.compile != "off":
             from playground.models.compiled import fixed_size
 
             tokens = fixed_size(tokens, card.context)
         tokens *= 2 if request.stable_probes else 1  # drafts have a cache of their own
-        return working.for_answer(card, tokens, pool.dtype_of(card))
+        return working.for_answer(card, tokens, dtype) + at_work
 
     def _label_bytes(self, card: ModelCard, request: ClassifyRequest, pool: ModelPool) -> int:
         """The same for the texts of a classification that are read together."""

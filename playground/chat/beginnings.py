@@ -42,7 +42,7 @@ class Beginnings:
             if cancel.cancelled:
                 raise Cancelled
             yield
-        source = logits_of(loaded, one.room, one.ids, one.say)
+        source = logits_of(loaded, one.room, one.ids, one.say, one.shown)
         try:
             one.cached = source.held(len(one.ids))
             beginning = one.ids[: min(common(shared, one.ids), len(one.ids) - 1)]
@@ -69,7 +69,7 @@ class Beginnings:
     def _shared(self, one: Answer, loaded: AnyText) -> tuple[int, ...]:
         """The ids that the request shares, as far as its text says; empty where none can be kept."""
         kept, model = getattr(loaded, "kept", None), torch_model(loaded)
-        if not one.shared or kept is None or not kept.limit or model is None:
+        if not one.shared or one.shown is not None or kept is None or not kept.limit or model is None:
             return ()
         if model.device.type != "cpu" and len(one.ids) <= SHORT:
             return ()  # a GPU reads short prompts faster in one step together than what sets them apart one by one

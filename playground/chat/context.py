@@ -10,10 +10,11 @@ from playground.chat.reasoning import CLOSE, OPEN
 from playground.chat.templates import rendered, template_of
 from playground.chat.text_model import AnyText, context_size
 from playground.chat.thoughts import Keep, kept_thoughts, marked, opening_of, unfinished, unmarked
-from playground.errors import InvalidRequest
-from playground.protocol import Message
+from playground.errors import Cancelled, InvalidRequest
+from playground.protocol import CancelToken, Message
 
 if TYPE_CHECKING:
+    from playground.chat.senses.prompt import SensePrompt
     from playground.chat.templates import Tokenizer
     from playground.chat.tools.formats import ToolPrompt
 
@@ -28,7 +29,7 @@ class Prompt:
     `max_new_tokens` is at most what was asked for; `inside_thought`: `<think>` is open at its end; `answered`: an
     answer has begun there. `lost_thoughts`: earlier ones that should have been kept and for which the template has no
     place. `begun`: how many tokens at its end settle the spelling of what comes, since they are of an answer that is
-    gone on with.
+    gone on with. `messages` are those that were not left out.
     """
 
     ids: tuple[int, ...]
@@ -39,6 +40,7 @@ class Prompt:
     answered: bool = False
     lost_thoughts: int = 0
     begun: int = 0
+    messages: tuple[Message, ...] = ()
 
 
 def fit(
@@ -49,6 +51,7 @@ def fit(
     think: bool = True,
     tools: ToolPrompt | None = None,
     keep_reasoning: bool = False,
+    files: SensePrompt | None = None,
 ) -> Prompt:
     """The prompt of a checked conversation; the oldest turns are left out until prompt and answer fit.
 
@@ -56,6 +59,7 @@ def fit(
     parted from its result. Where these alone leave less than `max_new_tokens`, the answer is shortened; `think=False`
     asks a model that can think for a direct answer. It reads its thoughts since the last user message again, which
     are those of a running chain of calls, and with `keep_reasoning` all earlier ones.
+    `files` are the pictures and sounds of the conversation, which stay or go with their turns.
 
     Raises:
         InvalidRequest: the last message alone does not fit, the template refuses the conversation, or a model that does
@@ -74,11 +78,14 @@ def fit(
     turns = turns_of([m for m in messages if m.role != "system"])
     cache: dict[int, tuple[str, list[int]]] = {}
 
+    def kept(dropped: int) -> list[Message]:
+        return [*system, *(m for turn in turns[dropped:] for m in turn)]
+
     def prompt_without(dropped: int) -> tuple[str, list[int]]:
         if dropped not in cache:
-            kept = [m for turn in turns[dropped:] for m in turn]
+            said = kept(dropped)
             cache[dropped] = encode(
-                loaded.tokenizer, [*system, *kept], think=think or not thinks, tools=tools, keep=keep
+                loaded.tokenizer, said, think=think or not thinks, tools=tools, keep=keep, files=files
             )
         return cache[dropped]
 
@@ -96,12 +103,15 @@ def fit(
     room = max_new_tokens if size is None else min(max_new_tokens, size - len(ids))
     if room < min(LEAST_ROOM, max_new_tokens):
         with_system = " with the system prompt" if system else ""
+        count = files.count(kept(dropped)) if files is not None else 0
+        of_files = f", {count} of them for its pictures and sounds" if count else ""
         raise InvalidRequest(
-            f"The message has {len(ids)} tokens{with_system}, and {loaded.card.name} takes at most "
+            f"The message has {len(ids)} tokens{with_system}{of_files}, and {loaded.card.name} takes at most "
             f"{(size or 0) - min(LEAST_ROOM, max_new_tokens)} of its {size}.",
             "Shorten it, or choose a model with a longer context.",
         )
-    kept = kept_thoughts([m for turn in turns[dropped:] for m in turn], keep)
+    said = kept(dropped)
+    thoughts = kept_thoughts([m for m in said if m.role != "system"], keep)
     return Prompt(
         tuple(ids),
         room,
@@ -109,9 +119,41 @@ def fit(
         size,
         inside_thought=thinks and think and not last.content if goes_on else text.rstrip().endswith(OPEN),
         answered=goes_on and bool(last.content.strip()),
-        lost_thoughts=sum(thought not in text for thought in kept.values()),
+        lost_thoughts=sum(thought not in text for thought in thoughts.values()),
         begun=min(BEGUN, len(ids)) if goes_on else 0,
+        messages=tuple(said),
     )
+
+
+def files_of(loaded: AnyText, messages: Sequence[Message], cancel: CancelToken) -> SensePrompt | None:
+    """The pictures and sounds of a conversation, decoded; None where it holds none.
+
+    Raises:
+        InvalidRequest: one cannot be read, or the model takes none.
+        Cancelled: between two files.
+    """
+    seen, heard = any(m.images for m in messages), any(m.audio for m in messages)
+    if not seen and not heard:
+        return None
+    from playground.chat.senses.prompt import SensePrompt
+
+    senses = getattr(loaded, "senses", None)
+    if senses is None or (seen and not senses.sees) or (heard and not senses.rate):
+        what = "seeing" if seen and not (senses and senses.sees) else "hearing"
+        raise InvalidRequest(
+            f"{loaded.card.name} is loaded without what {what} takes.",
+            "Choose a model of a class that can, in the files of transformers.",
+        )
+    if not template_of(loaded.tokenizer):
+        raise InvalidRequest(
+            f"{loaded.card.name} has no chat template, so it cannot be told where a file stands.", "Choose another."
+        )
+
+    def check() -> None:
+        if cancel.cancelled:
+            raise Cancelled
+
+    return SensePrompt.of(senses, loaded.tokenizer, messages, check)
 
 
 def turns_of(messages: Sequence[Message]) -> list[list[Message]]:
@@ -137,6 +179,7 @@ def encode(
     think: bool,
     tools: ToolPrompt | None = None,
     keep: Keep | None = None,
+    files: SensePrompt | None = None,
 ) -> tuple[str, list[int]]:
     """The rendered prompt, with a thought that is given at its end, and its ids; a base model gets the bare texts."""
     if not template_of(tokenizer):
@@ -144,6 +187,9 @@ def encode(
         said = "\n\n".join(m.content for m in (before if last.role == "assistant" else messages))
         text = said + (last.content if last.role == "assistant" else "")
         return text, list(tokenizer(text)["input_ids"])
+    if files is not None:
+        text = render(tokenizer, files.told(messages), think=think, tools=tools, keep=keep)
+        return text, files.ids(tokenizer, text, messages)
     text = render(tokenizer, messages, think=think, tools=tools, keep=keep)
     return text, list(tokenizer(text, add_special_tokens=False)["input_ids"])
 

@@ -19,6 +19,8 @@ from playground.protocol import CancelToken
 if TYPE_CHECKING:
     import torch
 
+    from playground.chat.senses.prompt import Shown
+
 PREFILL_CHUNK = 512  # tokens between two looks at the cancel token while the prompt is read
 SHORT = 256  # tokens of a prompt that is read together with others
 
@@ -75,12 +77,17 @@ def in_chunks(source: Logits, ids: list[int], cancel: CancelToken) -> Generator[
 
 
 def logits_of(
-    loaded: AnyText, tokens: int, prompt: Sequence[int] = (), tell: Callable[[str], None] | None = None
+    loaded: AnyText,
+    tokens: int,
+    prompt: Sequence[int] = (),
+    tell: Callable[[str], None] | None = None,
+    shown: Shown | None = None,
 ) -> Logits:
     """A sequence of `loaded`'s model with room for `tokens`, prompt and answer together.
 
     With `prompt` it goes on from an earlier sequence that began alike, where one is kept, and is kept itself. With
-    `tell`, which is told what that cost, its steps are compiled where the settings ask for it.
+    `tell`, which is told what that cost, its steps are compiled where the settings ask for it. `shown` are the pictures
+    and sounds that stand in it.
 
     Raises:
         OutOfMemory: there is no room for the cache.
@@ -89,13 +96,18 @@ def logits_of(
     if model is not None:
         from playground.chat.logits_torch import TorchLogits, can_rewind
 
+        kept = getattr(loaded, "kept", None) if prompt else None
+        if shown is not None:
+            from playground.chat.logits_senses import SensedLogits
+
+            return SensedLogits(model, shown, kept, prompt)
         if tell is not None and isinstance(loaded, LoadedText) and loaded.steps is not None:
             if can_rewind(model) and loaded.movable:
                 from playground.chat.logits_static import StaticLogits
 
                 return StaticLogits(model, loaded.steps, tokens, loaded.kept, prompt, tell)
             tell(f"{loaded.card.name} is not compiled: its cache cannot have a fixed size on one device.")
-        return TorchLogits(model, getattr(loaded, "kept", None) if prompt else None, prompt)
+        return TorchLogits(model, kept, prompt)
     if isinstance(loaded, LoadedGguf):
         from playground.chat.logits_gguf import LlamaLogits
 

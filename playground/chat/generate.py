@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from playground.catalog import ModelCard
 from playground.chat.constraints.spec import spec_of
-from playground.chat.context import Prompt, can_think, encode, fit
+from playground.chat.context import Prompt, can_think, encode, files_of, fit
 from playground.chat.sampling import Chooser, Sampler, fresh_seed
 from playground.chat.stream import Emit, Stream
 from playground.chat.text_model import AnyText, end_ids
@@ -46,7 +46,7 @@ def answer(
 
     one = Answer(loaded, request, cancel, emit)
     speculation = one.speculate(draft)
-    with one.ended(), closing(logits_of(loaded, one.room, one.ids, one.say)) as logits:
+    with one.ended(), closing(logits_of(loaded, one.room, one.ids, one.say, one.shown)) as logits:
         if speculation is not None:
             with closing(speculation):
                 for _ in speculation.passes(one, cast("TorchLogits", logits), cancel):
@@ -71,6 +71,7 @@ class Answer:
         thinks = can_think(loaded)
         may_think = thinks_for(request)
         tools = tools_of(loaded, request, thinks=thinks)
+        files = files_of(loaded, request.messages, cancel)
         self._prompt = fit(
             loaded,
             request.messages,
@@ -78,7 +79,9 @@ class Answer:
             think=may_think,
             tools=tools,
             keep_reasoning=bool(request.keep_reasoning),
+            files=files,
         )
+        self.shown = files.shown(self._prompt.messages) if files is not None else None
         may_think = may_think and not self._prompt.answered
         for text in _notices(loaded.card, request, self._prompt, thinks):
             self.say(text)

@@ -121,6 +121,8 @@ def speculate(
     model = torch_model(loaded)
     if model is None or not can_rewind(model):
         return None, f"{loaded.card.name} answers without drafts: its cache cannot take guesses back."
+    if one.shown is not None:
+        return None, f"{loaded.card.name} answers without drafts, since there are pictures or sounds to read."
     if getattr(loaded, "steps", None) is not None:
         return None, f"{loaded.card.name} answers without drafts: its steps are compiled for one token."
     if request.speculation == PROMPT_LOOKUP:

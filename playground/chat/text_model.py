@@ -23,7 +23,7 @@ def torch_model(loaded: AnyText) -> PreTrainedModel | None:
 def context_size(loaded: AnyText) -> int | None:
     """Tokens that card and model both allow; None where neither says. A tokenizer's own limit is often wrong."""
     if isinstance(loaded, LoadedText):
-        own = getattr(loaded.model.config, "max_position_embeddings", None)
+        own = getattr(loaded.model.config.get_text_config(), "max_position_embeddings", None)
     else:
         own = loaded.context
     return min((size for size in (loaded.card.context, own) if size), default=None)

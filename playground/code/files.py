@@ -96,6 +96,20 @@ def files_in(answer: str) -> Files:
     return Files(tuple(found.values()), unnamed, tuple(dict.fromkeys(notes)))
 
 
+def file_in(answer: str, path: str) -> tuple[str, bool]:
+    """The text of the one file that was asked for, and whether it is whole, of an answer as models give it.
+
+    The block that is named so, else the longest block; else all of the answer, which may have come without a fence.
+    """
+    blocks = list(_blocks(answer.replace("\r\n", "\n").split("\n")))
+    if not blocks:
+        return answer.strip("\n") + "\n" if answer.strip() else "", False
+    named = [block for block in blocks if safe_path(_named(block)[1]) == path]
+    best = max(named or blocks, key=lambda block: sum(map(len, block.lines)))
+    lines = _named(best)[2] if named else best.lines
+    return "\n".join(lines) + "\n" if lines else "", best.closed
+
+
 def safe_path(name: str) -> str | None:
     """The name as a relative path with slashes, None where it leads outside or no system could hold it."""
     # Models write /src/app.py for a place in the project.

@@ -36,6 +36,25 @@ def open_picture(data: object, what: str = "picture") -> Image.Image:
     Raises:
         InvalidRequest: not bytes, not a known format, truncated, or over 25 megapixels.
     """
+    picture = _headed(data, what)
+    try:
+        picture.load()
+    except _DAMAGE:
+        raise InvalidRequest(f"The {what} is damaged or cut off.", "Save or upload it once more.") from None
+    return picture
+
+
+def picture_size(data: object, what: str = "picture") -> tuple[int, int]:
+    """(width, height) by the header; what comes after it may be damaged.
+
+    Raises:
+        InvalidRequest: as `open_picture`.
+    """
+    return _headed(data, what).size
+
+
+def _headed(data: object, what: str) -> Image.Image:
+    """The picture of which only the header was read, within the limits."""
     if not isinstance(data, bytes | bytearray):
         raise InvalidRequest(f"The {what} must be the bytes of a picture file, got {type(data).__name__}.")
     if len(data) > MAX_BYTES:
@@ -59,10 +78,6 @@ def open_picture(data: object, what: str = "picture") -> Image.Image:
             f" {MAX_PIXELS / 1e6:.0f}.",
             "Make it smaller and try again.",
         )
-    try:
-        picture.load()
-    except _DAMAGE:
-        raise InvalidRequest(f"The {what} is damaged or cut off.", "Save or upload it once more.") from None
     return picture
 
 

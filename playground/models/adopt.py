@@ -15,6 +15,8 @@ from playground.models.quantize import check_form
 
 # Licences are on the model's page or in its folder, in no form that could be read reliably.
 LICENCE = "see its source"
+# What models of a type can, as `senses.senses_of` knows them.
+SENSES = {"phi4_multimodal": ("vision", "audio"), "mistral3": ("vision",)}
 
 
 def card_of(name: str, facts: Facts, taken: Container[str] = ()) -> ModelCard:
@@ -45,7 +47,9 @@ def card_of(name: str, facts: Facts, taken: Container[str] = ()) -> ModelCard:
         fields |= {"native_size": native_side(facts) if facts.image is not None else None}
         fields |= {"capabilities": ("text-to-image", "image-to-image", "inpaint", "negative-prompt")}
     else:
-        fields |= {"context": facts.context, "capabilities": ("system-prompt", "multi-turn") if kind == "chat" else ()}
+        senses = SENSES.get(str(facts.configs.get("", {}).get("model_type")), ())
+        able = ("system-prompt", "multi-turn", *senses) if kind == "chat" else ()
+        fields |= {"context": facts.context, "capabilities": able}
     counted = facts.gguf.parameters if facts.gguf is not None else facts.size.parameters
     label = Path(file).stem if file else source.rstrip("/").rpartition("/")[2]
     return ModelCard(

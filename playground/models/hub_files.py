@@ -13,7 +13,7 @@ from playground.catalog import ModelCard
 from playground.errors import ModelUnavailable
 from playground.models.checks import variant_of
 from playground.models.hub_errors import Repo, no_such_file
-from playground.models.sizes import SKIPPED, STEMS
+from playground.models.sizes import ADAPTERS, SKIPPED, STEMS
 
 CONFIGS = re.compile(r"^([\w.-]+/)?[\w.-]+\.(json|txt|model|jinja)$")
 WEIGHTS = re.compile(r"^([\w.-]+/)?(model|diffusion_pytorch_model)([.-][\w.-]+)?\.safetensors$")
@@ -72,6 +72,9 @@ def choose_files(
     weights = choose_weights(card, by_name, dtype)
     indexes = _indexes(card, by_name, weights)
     configs = [n for n in by_name if _is_config(card, n) and (".index." not in n or n in indexes)]
+    if card.kind == "chat":
+        configs += [f"{a}/adapter_config.json" for a in ADAPTERS if f"{a}/adapter_config.json" in by_name]
+        weights += [f"{a}/adapter_model.safetensors" for a in ADAPTERS if f"{a}/adapter_model.safetensors" in by_name]
     return Choice(tuple(by_name[n] for n in configs), tuple(by_name[n] for n in weights))
 
 

@@ -14,6 +14,7 @@ from playground.models.checks import find_variant
 from playground.models.loaded import LoadedText, weight_bytes
 from playground.models.packer import Packer
 from playground.models.placement import Placement
+from playground.models.senses import CONDITIONAL, senses_of
 
 
 def load_text(
@@ -47,6 +48,7 @@ def load_text(
         packer=packer,
         shares=placement.shares,
     )
+    senses = senses_of(card.name, folder, model, tokenizer)
     spread = {str(torch.device(d)) for d in getattr(model, "hf_device_map", {}).values()} if placement.is_split else ()
     return LoadedText(
         card,
@@ -57,6 +59,7 @@ def load_text(
         weight_bytes(model),
         packer.report() if packer is not None else None,
         tuple(sorted(spread)) or (placement.device,),
+        senses=senses,
     )
 
 
@@ -90,13 +93,16 @@ def forget_idle_window(config: Any) -> None:
 
 
 def causal_class(name: str, config: Any) -> tuple[Any, Any]:
-    """The class that `AutoModelForCausalLM` takes for `config`, and the config that this class takes.
+    """The class for `config`, as `AutoModelForCausalLM` takes it or one that sees as well, and the config it takes.
 
     Raises:
         ModelUnavailable: there is none; `name` is the model's, for the error.
     """
+    import transformers
     from transformers import MODEL_FOR_CAUSAL_LM_MAPPING
 
+    if config.model_type in CONDITIONAL:
+        return getattr(transformers, CONDITIONAL[config.model_type]), config
     if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
         raise ModelUnavailable(
             f"{name} is of the architecture {config.model_type!r}, which has no causal language model in transformers.",

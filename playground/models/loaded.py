@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from playground.models.compiled import CompiledSteps
     from playground.models.quantize import Quantized
+    from playground.models.senses import Senses
     from playground.models.staged import Stages
 
 
@@ -29,6 +30,7 @@ class LoadedText:
 
     `device` is where its inputs go; `devices` are all that its layers lie on, several where none holds it alone. `kept`
     are the caches of earlier conversations, which no lease holds. `steps` compiles its decoding, where it is to be.
+    `senses` is how it sees or hears, if it does.
     """
 
     card: ModelCard
@@ -41,6 +43,7 @@ class LoadedText:
     devices: tuple[str, ...] = ()
     kept: KeptCaches = field(default_factory=KeptCaches)
     steps: CompiledSteps | None = None
+    senses: Senses | None = None
 
     @property
     def movable(self) -> bool:

@@ -20,6 +20,7 @@ HALF = frozenset({"bfloat16", "float16"})
 DTYPE_NAMES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 SKIPPED = frozenset({"safety_checker", "feature_extractor", "image_encoder"})  # never loaded here
 STEMS = ("model", "diffusion_pytorch_model")
+ADAPTERS = ("vision-lora", "speech-lora")  # folders of a text model's adapters, for what it sees and hears
 
 # What is quantized: a text model, which is one part, and the denoisers of pipelines.
 QUANTIZED_PARTS = frozenset({"model", "file", "unet", "transformer", "transformer_2", "prior", "decoder"})
@@ -149,6 +150,10 @@ def _components(folder: Path, variant: str | None) -> Iterator[ComponentSize]:
         part = _component("model", folder, variant)
         config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
         yield untied(part, config)
+        for name in ADAPTERS:
+            file = folder / name / "adapter_model.safetensors"
+            if file.is_file():
+                yield ComponentSize(name, tuple(read_header(file)), (file,))
         return
     for name in component_names(folder):
         if (folder / name / "config.json").is_file():  # tokenizers and schedulers have none or hold no weights

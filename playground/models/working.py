@@ -5,6 +5,7 @@ An estimate from the checkpoint's own configs, 0 where its files are not here ye
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from playground.models.activations import ImageShape
 from playground.models.download import cached_folder
 from playground.models.facts import Facts, facts_of_path
 from playground.models.kv_cache import chat_working_bytes
+from playground.models.sense_bytes import picture_tokens, sense_bytes, sound_tokens
 
 
 def for_answer(card: ModelCard, tokens: int, dtype: str) -> int:
@@ -22,6 +24,18 @@ def for_answer(card: ModelCard, tokens: int, dtype: str) -> int:
     if facts is None or facts.text is None:
         return (card.kv_bytes_per_token or 0) * tokens
     return chat_working_bytes(facts.text, tokens, dtype)
+
+
+def for_senses(
+    card: ModelCard, pictures: Sequence[tuple[int, int]], seconds: Sequence[float], dtype: str
+) -> tuple[int, int]:
+    """(tokens, bytes at work) of the pictures, by their sides in pixels, and sounds that an answer begins with."""
+    if not pictures and not seconds:
+        return 0, 0
+    facts = facts_here(card)
+    config = {} if facts is None else facts.configs.get("", {})
+    tokens = sum(picture_tokens(*size) for size in pictures) + sum(map(sound_tokens, seconds))
+    return tokens, sense_bytes(config, pictures, seconds, dtype)
 
 
 def for_picture(card: ModelCard, width: int, height: int, batch: int, dtype: str, decode: str | None = None) -> int:

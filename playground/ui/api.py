@@ -29,6 +29,7 @@ from playground.protocol import (
 from playground.ui.api_batches import register_batches
 from playground.ui.api_battles import register_battles
 from playground.ui.api_classify import register_classify
+from playground.ui.api_files import all_uploaded
 from playground.ui.api_images import register_images
 from playground.ui.api_models import register_models
 from playground.ui.api_shared import model_ids, sentence, told
@@ -94,16 +95,22 @@ def _register_chat(context: AppContext) -> None:
         regex: str | None = None,
         choices: list[str] | None = None,
         grammar: str | None = None,
+        images: list | None = None,
+        audio: list | None = None,
         request: gr.Request = None,  # type: ignore[assignment]  # gradio fills it in
     ) -> list[dict]:
-        """Answers of one or more text models, streamed as a list with one item a model."""
+        """Answers of one or more text models, streamed as a list with one item a model.
+
+        `images` and `audio` are uploaded files that belong to the message.
+        """
         _refuse_unsupported({"tools": tools})
         ids = model_ids(models, context, "chat")
         answers = [Answer(model) for model in ids]
+        files = await asyncio.to_thread(_files, images, audio)
         requests = [
             ChatRequest(
                 model=model,
-                messages=_messages(message, system_prompt, _history_of(history, i, len(ids))),
+                messages=_messages(message, system_prompt, _history_of(history, i, len(ids)), *files),
                 column=i,
                 temperature=temperature,
                 top_p=top_p,
@@ -260,8 +267,22 @@ def _history_of(history: Any, column: int, columns: int) -> list[Any]:
     return history
 
 
-def _messages(message: Any, system_prompt: Any, history: list[Any]) -> tuple[Message, ...]:
-    """System prompt, history and the new message as the protocol's messages."""
+def _files(images: Any, audio: Any) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The uploaded pictures and recordings of a message."""
+    try:
+        return all_uploaded(images, "picture"), all_uploaded(audio, "recording")
+    except InvalidRequest as error:
+        raise told(error) from None
+
+
+def _messages(
+    message: Any,
+    system_prompt: Any,
+    history: list[Any],
+    images: tuple[bytes, ...] = (),
+    audio: tuple[bytes, ...] = (),
+) -> tuple[Message, ...]:
+    """System prompt, history and the new message with its files as the protocol's messages."""
     turns: list[Message] = []
     if isinstance(system_prompt, str) and system_prompt.strip():
         turns.append(Message("system", system_prompt))
@@ -269,7 +290,8 @@ def _messages(message: Any, system_prompt: Any, history: list[Any]) -> tuple[Mes
         if not (isinstance(turn, dict) and turn.get("role") in ("system", "user", "assistant")):
             raise told(InvalidRequest(f"A message of the history cannot be read: {json.dumps(turn)[:80]}."))
         turns.append(Message(turn["role"], str(turn.get("content", ""))))
-    turns.append(Message("user", message if isinstance(message, str) else str(message)))
+    text = message if isinstance(message, str) else str(message)
+    turns.append(Message("user", text, images=images, audio=audio))
     return tuple(turns)
 
 

@@ -15,6 +15,7 @@ from gradio.utils import get_upload_folder
 from playground.errors import InvalidRequest
 
 MAX_BYTES = 20_000_000
+MAX_FILES = 32  # of one message
 
 
 def uploaded(value: Any, what: str) -> bytes | None:
@@ -34,6 +35,19 @@ def uploaded(value: Any, what: str) -> bytes | None:
     if path.stat().st_size > MAX_BYTES:
         raise InvalidRequest(f"The {what} has {path.stat().st_size / 1e6:.0f} MB; the limit is 20 MB.", "Shrink it.")
     return path.read_bytes()
+
+
+def all_uploaded(values: Any, what: str) -> tuple[bytes, ...]:
+    """The bytes of a list of uploaded files, or of one; () where none was given.
+
+    Raises:
+        InvalidRequest: as `uploaded`, or there are more than 32.
+    """
+    rows = values if isinstance(values, list) else [values]
+    if len(rows) > MAX_FILES:
+        raise InvalidRequest(f"A message holds {len(rows)} files; at most {MAX_FILES} are taken.", "Send fewer.")
+    found = [uploaded(value, what) for value in rows]
+    return tuple(data for data in found if data is not None)
 
 
 def downloadable(path: Path) -> dict[str, Any]:
