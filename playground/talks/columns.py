@@ -39,6 +39,8 @@ class Parameters:
     json_schema: str = ""
     regex: str = ""
     choices: tuple[str, ...] = ()
+    stable_probes: int | None = None
+    speculation: str = ""
 
 
 @dataclass(frozen=True)

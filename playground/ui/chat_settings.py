@@ -11,6 +11,7 @@ from typing import Any
 
 import gradio as gr
 
+from playground.chat.request import PROMPT_LOOKUP
 from playground.errors import InvalidRequest
 from playground.talks.columns import Column, Parameters
 from playground.talks.tree import Tree
@@ -55,11 +56,13 @@ class Form:
     effort: str
     budget: float | None
     keeps: str
+    stable: float | None
     tools: list[str]
     tool_choice: str
     approval: str
     bound: str
     bound_text: str
+    speculation: str
 
 
 def read(column: Column, form: Form) -> Column:
@@ -83,6 +86,8 @@ def read(column: Column, form: Form) -> Column:
         json_schema=form.bound_text if form.bound == "json_schema" else "",
         regex=form.bound_text.strip() if form.bound == "regex" else "",
         choices=choices if form.bound == "choices" else (),
+        stable_probes=_whole(form.stable),
+        speculation=form.speculation or "",
     )
     return replace(
         column, system_prompt=form.system, seed=_whole(form.seed), tools=tuple(form.tools or ()), parameters=parameters
@@ -108,10 +113,12 @@ def show(column: Column, before: Form) -> list[Any]:
         effort=own.reasoning_effort or "",
         budget=own.reasoning_budget,
         keeps={None: "", True: "keep", False: "drop"}[own.keep_reasoning],
+        stable=own.stable_probes,
         tools=list(column.tools),
         tool_choice=own.tool_choice,
         bound=bound,
         bound_text=own.json_schema or own.regex or "\n".join(own.choices),
+        speculation=own.speculation,
     )
     return list(vars(form).values())
 
@@ -126,8 +133,13 @@ def _whole(value: float | None) -> int | None:
     return None if value is None else int(value)
 
 
-def build_settings(remember: Remember, tools: Sequence[str]) -> Settings:
-    """Adds the settings fold."""
+def speculations(drafts: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Choices of what guesses tokens; `drafts` are (name, id) of text models that run here."""
+    return [("Nothing", ""), ("Prompt lookup", PROMPT_LOOKUP), *((f"{name} drafts", card) for name, card in drafts)]
+
+
+def build_settings(remember: Remember, tools: Sequence[str], drafts: Sequence[tuple[str, str]]) -> Settings:
+    """Adds the settings fold; `drafts` are (name, id) of text models that run here."""
     with gr.Accordion("Settings", open=False, elem_id="chat_settings"):
         target = gr.Dropdown(
             TARGETS[:3],
@@ -153,12 +165,21 @@ def build_settings(remember: Remember, tools: Sequence[str]) -> Settings:
             bound = _bound()
         with gr.Accordion("More sampling", open=False, elem_id="chat_more"):
             more = _more()
-    parts = [system, *sampling, *more, *thinking, *calling, *bound]
+            with gr.Row():
+                guesses = gr.Dropdown(
+                    speculations(drafts),
+                    value="",
+                    label="Guess tokens ahead",
+                    info="The answer stays the same; how often guesses were right is told under it.",
+                    elem_id="chat_speculation",
+                )
+    parts = [system, *sampling, *more, *thinking, *calling, *bound, guesses]
     checks = [text, flag, between(0, 2), between(0.05, 1), between(16, 4096), between(0, 2**31 - 1, empty=True),
               between(0, 1000, empty=True), between(0, 1, empty=True), between(0.5, 3, empty=True), text,
               one_of(v for _, v in EFFORTS), between(0, 100_000, empty=True), one_of(v for _, v in KEEPS),
+              between(2, 20, empty=True),
               _among(tools), one_of(["auto", "none", "required", *tools]), one_of(v for _, v in APPROVALS),
-              one_of(v for _, v in FORMS), text]  # fmt: skip
+              one_of(v for _, v in FORMS), text, one_of([v for _, v in speculations(drafts)])]  # fmt: skip
     names = list(Form.__dataclass_fields__)
     for name, part, check in zip(names, parts, checks, strict=True):
         remember.keep(f"chat.{name}", part, check)
@@ -225,7 +246,11 @@ def _thinking() -> list[Any]:
         keeps = gr.Dropdown(
             KEEPS, value="", label="Earlier thoughts", info="Whether later turns read them again.", elem_id="chat_keeps"
         )
-    return [effort, budget, keeps]
+        stable = gr.Number(
+            None, label="End on a stable answer", info="After so many equal drafts in a row. Empty: never.",
+            precision=0, minimum=2, maximum=20, elem_id="chat_stable",
+        )  # fmt: skip
+    return [effort, budget, keeps, stable]
 
 
 def _tools(tools: Sequence[str]) -> list[Any]:

@@ -70,7 +70,8 @@ class ChatTab:
                 with gr.Row(elem_id="chat_row"):
                     self.columns = [build_column(i, cards, start[i] if start else None) for i in range(MOST_COLUMNS)]
                 self._build_composer()
-                self.settings: Settings = build_settings(remember, tools)
+                drafts = [(card.name, card.id) for card in cards if card.backend == "local"]
+                self.settings: Settings = build_settings(remember, tools, drafts)
                 self._build_compare()
         self.models = [column.model for column in self.columns]
         self.common = [self.opened, remember.state, self.shown, self.settings.target, *self.models,
@@ -311,6 +312,14 @@ class ChatTab:
             self._running.stop(str(request.session_hash), self.steps.place(i))
 
         column.stop.click(stop, **QUICK)
+
+        def hurry(request: gr.Request) -> Any:
+            token = self._running.token(str(request.session_hash), self.steps.place(i))
+            if token is not None:
+                token.answer_now()
+            return gr.update(visible=False)
+
+        column.hurry.click(hurry, None, column.hurry, **QUICK)
         column.allow.click(self._decider(i, True), None, column.asking, **QUICK)
         column.refuse.click(self._decider(i, False), None, column.asking, **QUICK)
         column.model.change(self._greet, column.model, column.log, **QUICK)

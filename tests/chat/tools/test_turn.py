@@ -78,7 +78,7 @@ def ask(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[Event], Cha
     ) -> tuple[list[Event], ChatStats]:
         values = {"temperature": 0.0, "max_new_tokens": 400, "tools": SPECS, "messages": ASKED, "seed": 5} | values
 
-        def said(model: LoadedText, tokens: int, prompt: Sequence[int] = ()) -> SaysLogits:
+        def said(model: LoadedText, tokens: int, prompt: Sequence[int] = (), *_: object) -> SaysLogits:
             length = len(prompt)  # it grows
             return SaysLogits(model, says, lambda: length)
 
