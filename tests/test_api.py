@@ -54,7 +54,7 @@ def test_chat_with_only_a_message(client: Client) -> None:
     assert stats["prompt_tokens"] > 0
     assert stats["completion_tokens"] > 0
     assert stats["context_used"] <= stats["context_size"]
-    assert set(answer) == {"model", "text", "reasoning", "tool_calls", "stats", "error"}
+    assert set(answer) == {"model", "text", "reasoning", "tool_calls", "stats", "error", "notices"}
 
 
 def test_chat_streams_two_models_and_keeps_thinking_apart(client: Client) -> None:
@@ -270,9 +270,59 @@ def test_a_path_of_the_server_is_never_read(client: Client) -> None:
         client.predict("x", image={"path": "/etc/passwd"}, api_name="/image_to_image")
 
 
-def test_what_is_not_there_yet_is_said(client: Client) -> None:
-    with pytest.raises(AppError, match="tools"):
-        client.predict("hi", tools=[{"type": "function"}], api_name="/chat")
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather of a town.",
+        "parameters": {"type": "object", "properties": {"town": {"type": "string"}}, "required": ["town"]},
+    },
+}
+
+
+def test_a_function_of_the_callers_is_called_and_handed_back(client: Client) -> None:
+    (answer,) = client.predict(
+        "How is the weather in Paris?", tools=[WEATHER], tool_choice="get_weather", max_new_tokens=60, api_name="/chat"
+    )
+    assert answer["error"] == ""
+    (call,) = answer["tool_calls"]
+    assert (call["name"], call["result"], call["outcome"]) == ("get_weather", "", "")
+    called = [{"id": "c1", "type": "function", "function": {"name": "get_weather", "arguments": "{}"}}]
+    history = [
+        {"role": "user", "content": "How is the weather in Paris?"},
+        {"role": "assistant", "content": "", "tool_calls": called},
+        {"role": "tool", "content": "It rains.", "tool_call_id": "c1", "name": "get_weather"},
+    ]
+    (answer,) = client.predict("", history=history, max_new_tokens=20, api_name="/chat")
+    assert answer["error"] == ""
+    assert answer["stats"]["completion_tokens"] > 0
+
+
+def test_tools_of_the_app_run_here(client: Client) -> None:
+    (answer,) = client.predict(
+        "What is 6*7?", tools=["calculate"], tool_choice="calculate", max_new_tokens=60, seed=1, api_name="/chat"
+    )
+    assert answer["error"] == ""
+    call = answer["tool_calls"][0]
+    assert call["name"] == "calculate"
+    assert call["outcome"] in ("ok", "invalid", "failed")
+    assert call["result"]
+
+
+@pytest.mark.parametrize(
+    ("tools", "said"),
+    [("calculate", "must be a list"), (["fly"], "There is no tool 'fly'"), (["calculate", WEATHER], "all names or")],
+)
+def test_tools_that_cannot_be_offered_are_told(client: Client, tools: object, said: str) -> None:
+    with pytest.raises(AppError, match=said):
+        client.predict("hi", tools=tools, api_name="/chat")
+
+
+def test_an_unfinished_answer_goes_on(client: Client) -> None:
+    history = [{"role": "user", "content": "What is 2 plus 3?"}, {"role": "assistant", "content": "2 + 3 = "}]
+    (answer,) = client.predict("", history=history, temperature=0, max_new_tokens=20, api_name="/chat")
+    assert answer["error"] == ""
+    assert answer["text"].strip().startswith("5")
 
 
 def test_answers_are_bound_by_a_schema_a_regex_or_choices(client: Client) -> None:
