@@ -27,8 +27,8 @@ They need no network and no graphics card.
 | Esc | stops what runs in the open tab |
 
 ## Where data is kept
-Conversations, pictures and scores lie in `{folder}` on the machine that runs the app, and are shown only to the browser,
-or login, that made them. The settings of the forms are kept in this browser, encrypted.
+Conversations, pictures and scores lie in `{folder}` on the machine that runs the app, and are shown only to the
+browser, or login, that made them. The settings of the forms are kept in this browser, encrypted.
 
 ## API
 Everything can be called by a program. The functions and their parameters stand behind *Use via API* at the foot of the
