@@ -7,6 +7,7 @@ links: such a one is refused whole.
 from __future__ import annotations
 
 import io
+import lzma
 import stat
 import zipfile
 import zlib
@@ -34,6 +35,19 @@ MADE |= {".ruff_cache", ".tox", ".idea", ".vscode", "dist", "build", ".next", "t
 _ENTRY = b"PK\x01\x02"
 
 
+# What zipfile and the decompressors raise on spoiled data; a place before the file's beginning is a ValueError.
+BROKEN = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    EOFError,
+    RuntimeError,
+    ValueError,
+    OSError,
+    zlib.error,
+    lzma.LZMAError,
+)
+
+
 @dataclass
 class _Folder:
     files: dict[str, zipfile.ZipInfo] = field(default_factory=dict)
@@ -57,7 +71,7 @@ def project_document(name: str, data: bytes) -> Document:
             tree = _tree(entries)
             listed = list(_lines(tree, ""))
             python, notes = _python(name, archive, entries)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, RuntimeError) as error:
+    except BROKEN as error:
         raise InvalidRequest(f"{name} is no zip that can be read: {error}.", "Pack it again.") from None
     if len(listed) > MOST_LISTED:
         notes = (*notes, f"Of {name} the first {MOST_LISTED:,} of {len(listed):,} lines of the file list are told.")

@@ -183,6 +183,14 @@ def test_spoiled_zips_are_read_or_refused(junk, at):
         assert document("p.zip", bytes(whole)).kind == "project"
 
 
+def test_a_file_that_begins_before_the_zip_is_refused():
+    whole = bytearray(zipped({"a.py": "def f(x): ..."}))
+    end = whole.rindex(b"PK\x05\x06")
+    whole[end + 16 : end + 20] = (0x7FFFFFF0).to_bytes(4, "little")  # where the directory is said to begin
+    with pytest.raises(InvalidRequest, match="no zip that can be read"):
+        document("p.zip", bytes(whole))
+
+
 def test_nothing_is_written_to_disk(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     document("p.zip", zipped({"a.py": "x = 1"}))
