@@ -215,6 +215,8 @@ class Steps:
             if not mine and self.desks.held(session) is not desk:
                 desk.put_aside(i)  # another conversation was opened: what arrived in this one stays
             await asyncio.shield(self.desks.save(desk))
+        for node in desk.talk.column(i).tree.path[-1:]:
+            await asyncio.to_thread(self.view.code, node)
         yield desk, False, "", False
 
     async def _answer(

@@ -16,6 +16,7 @@ from playground.settings import Settings
 from playground.talks.columns import MOST_COLUMNS
 from playground.talks.diff import word_diff
 from playground.talks.tree import Node, Tree
+from playground.ui.chat_code import code_html
 from playground.ui.chat_desk import Approval, Desk
 from playground.ui.chat_show import Shown, last_answer, notes_html, shown, version_label
 from playground.ui.outputs import outputs_folder
@@ -96,7 +97,11 @@ class View:
         chosen = self.acted_on(desk, i)
         place = note(self._place(tree, chosen)) if chosen is not None and chosen.id != node.id else ""
         said = [text for text in node.notes if text != "Stopped."]
-        return line + stopped + silent + edited + notes_html(said) + place
+        return line + stopped + silent + edited + notes_html(said) + self.code(node) + place
+
+    def code(self, node: Node) -> str:
+        """The files of an answer; it takes a while the first time for a long one, so that runners ask in a thread."""
+        return code_html(node.content, outputs_folder(self._settings) / "chat") if node.state != "running" else ""
 
     @staticmethod
     def _place(tree: Tree, chosen: Node) -> str:
