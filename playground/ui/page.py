@@ -9,6 +9,7 @@ import gradio as gr
 from playground.catalog import ASSETS
 from playground.ui.api import register
 from playground.ui.batch_tab import build_batches
+from playground.ui.battle_tab import build_battle
 from playground.ui.chat_tab import build_chat, labelled
 from playground.ui.classify_tab import build_classify
 from playground.ui.context import AppContext
@@ -38,6 +39,8 @@ def build(context: AppContext) -> gr.Blocks:
             with gr.Tab("Chat", id="chat", elem_id="tab_chat"), gr.Tabs(elem_id="chat_tabs", elem_classes="pg-subtabs"):
                 with gr.Tab("Side by side", id="talk", elem_id="tab_talk"):
                     chat = build_chat(context, running, remember)
+                with gr.Tab("Battle", id="battle", elem_id="tab_battle"):
+                    battle = build_battle(context, running, remember)
                 with gr.Tab("Batches", id="batches", elem_id="tab_batches"):
                     batches = build_batches(context, running, remember)
                 with gr.Tab("Classify", id="classify", elem_id="tab_classify"):
@@ -55,6 +58,7 @@ def build(context: AppContext) -> gr.Blocks:
         ready = remember.wire(page, reset)
         chat.wire(ready)
         images.wire(page, ready, tabs, inpaint)
+        battle.wire(ready)
         batches.wire(ready)
         classes.wire(ready)
         chips.click(lambda: gr.update(selected="models"), outputs=tabs, queue=False, api_visibility="private")

@@ -146,8 +146,8 @@ def open_tab(page: Page, name: str) -> None:
     if tab.count() and tab.first.is_visible():
         tab.first.click()
     else:
-        page.locator(".overflow-menu > button").click()
-        page.locator(".overflow-dropdown button", has_text=name).click()
+        page.locator(".overflow-menu > button").first.click()  # of the outer tabs
+        page.locator(".overflow-dropdown button", has_text=name).first.click()
     page.wait_for_timeout(MOUNT_MS)
 
 
