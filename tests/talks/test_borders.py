@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("talks", "attach", "code", "batches")
-ABOVE = {"batches": {"talks"}}
+ABOVE = {"batches": {"talks"}, "code": {"attach"}}
 BASE = {"errors", "protocol", "store"}
 HEAVY = ("torch", "transformers", "diffusers", "gradio", "sqlalchemy", "pypdf", "pydantic")
 
