@@ -6,57 +6,19 @@ an OpenAI-compatible endpoint, a worker in another process and a scripted engine
 
 from __future__ import annotations
 
-import threading
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
+from playground.cancel import CancelToken
+from playground.cancel import Linked as Linked  # as the others, for whoever imports from here
 from playground.errors import PlaygroundError
 from playground.messages import Message, ToolCall, ToolSpec
 from playground.states import Health, ModelState
-from playground.states import State as State  # as the others, for whoever imports from here
+from playground.states import State as State
 
 ImageKind = Literal["text_to_image", "image_to_image", "inpaint", "style_transfer"]
 TokenKind = Literal["answer", "reasoning"]
-
-
-class CancelToken:
-    """What the user says to a running request: to stop, or to end its thought and answer from what there is.
-
-    Engines look at it once a step or token.
-    """
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-        self._answer = threading.Event()
-
-    def cancel(self) -> None:
-        self._event.set()
-
-    def answer_now(self) -> None:
-        """Asks for the answer at the next token; without an effect on what does not think."""
-        self._answer.set()
-
-    @property
-    def cancelled(self) -> bool:
-        return self._event.is_set()
-
-    @property
-    def wants_answer(self) -> bool:
-        return self._answer.is_set()
-
-    def wait(self, timeout: float) -> bool:
-        """Blocks up to `timeout` seconds; True as soon as the request is cancelled."""
-        return self._event.wait(timeout)
-
-    def __getstate__(self) -> tuple[bool, bool]:
-        return self.cancelled, self.wants_answer
-
-    def __setstate__(self, state: tuple[bool, bool]) -> None:
-        CancelToken.__init__(self)
-        for event, is_set in zip((self._event, self._answer), state, strict=True):
-            if is_set:
-                event.set()
 
 
 # --- requests ------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from playground.protocol import (
     Done,
     Engine,
     Failed,
+    Linked,
     Loading,
     Message,
     Queued,
@@ -29,26 +30,6 @@ Told = Callable[[str, Loading | Queued], None]
 STOPPED = ("stopped", "cancelled")
 # What a model is told that cannot be given a thought as its own.
 TOLD = "\n\nThis is how a similar question was thought about:\n"
-
-
-class Followed(CancelToken):
-    """Is cancelled when its parent is; an engine that cancels it leaves the others of the batch alone."""
-
-    _parent: CancelToken | None = None
-
-    def __init__(self, parent: CancelToken) -> None:
-        super().__init__()
-        self._parent = parent
-
-    @property
-    def cancelled(self) -> bool:
-        return super().cancelled or (self._parent is not None and self._parent.cancelled)
-
-    def wait(self, timeout: float) -> bool:
-        until = time.monotonic() + timeout
-        while not self.cancelled and (left := until - time.monotonic()) > 0:
-            super().wait(min(left, 0.02))
-        return self.cancelled
 
 
 @dataclass
@@ -135,7 +116,7 @@ class Asker:
     async def _hear(self, request: ChatRequest, *, only_thought: bool) -> _Heard:
         """Listens to the end; with `only_thought`, to the first word of the answer, and then ends the request."""
         heard, began = _Heard(), time.perf_counter()
-        own = Followed(self.cancel)
+        own = Linked(self.cancel)
         try:
             async with aclosing(self.engine.submit(request, own)) as events:  # type: ignore[type-var]  # an async generator
                 async for event in events:

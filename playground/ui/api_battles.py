@@ -37,7 +37,7 @@ def register_battles(context: AppContext) -> None:
 
         owner = owner_of(request, "")
         try:
-            models = await _two_models(context, kind)
+            models = await two_models(context, kind)
             seed = secrets.randbelow(2**31)
             sides = await asyncio.gather(*(_contender(context, kind, model, prompt, seed, owner) for model in models))
             pair = (sides[0], sides[1])
@@ -63,7 +63,12 @@ def register_battles(context: AppContext) -> None:
         gr.api(function, api_name=function.__name__, concurrency_limit=None)
 
 
-async def _two_models(context: AppContext, kind: str) -> list[str]:
+async def two_models(context: AppContext, kind: str) -> list[str]:
+    """Two different models of a kind that can run here, drawn at random.
+
+    Raises:
+        InvalidRequest: the kind is unknown, or fewer than two can run.
+    """
     if kind not in ("chat", "image"):
         raise InvalidRequest(f"kind must be chat or image, got {kind!r}.")
     states = await context.engine.models()

@@ -11,7 +11,6 @@ from typing import Any
 
 import gradio as gr
 
-from playground.chat.tools.builtins import builtin_tools
 from playground.chat.tools.events import ToolResult
 from playground.chat.tools.loop import converse
 from playground.chat.tools.tool import Tool
@@ -33,6 +32,7 @@ from playground.protocol import (
 )
 from playground.ui.api_files import all_uploaded
 from playground.ui.api_shared import model_ids, sentence, told
+from playground.ui.chat_tools import offered_tools
 from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
 
@@ -337,8 +337,7 @@ def tools_of(context: AppContext, given: Any, owner: str) -> tuple[tuple[Tool, .
     if not isinstance(given, list):
         raise InvalidRequest("tools must be a list of names or of functions.", 'For example ["calculate"].')
     if all(isinstance(one, str) for one in given):
-        painter = next((card.id for card in context.catalog.of_kind("image")), "")
-        known = {tool.spec.name: tool for tool in builtin_tools(context.engine, painter, owner)}
+        known = {tool.spec.name: tool for tool in offered_tools(context, owner)}
         unknown = next((name for name in given if name not in known), None)
         if unknown is not None:
             raise InvalidRequest(f"There is no tool {unknown!r:.60}.", f"There are {', '.join(known)}.")

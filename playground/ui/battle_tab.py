@@ -12,11 +12,12 @@ from typing import Any
 
 import gradio as gr
 
-from playground.errors import InvalidRequest, PlaygroundError
+from playground.errors import PlaygroundError
 from playground.protocol import CancelToken, ChatRequest, ChatStats, Done, Failed, Message, Token
 from playground.scores.battles import Tally, start_battle, tallies, vote
 from playground.scores.evened import Evened, Side
 from playground.store import Contender
+from playground.ui.api_battles import two_models
 from playground.ui.chat_layout import LATEX
 from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
@@ -33,7 +34,6 @@ QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibil
 LONG: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
 ON, OFF = gr.update(interactive=True), gr.update(interactive=False)
 SKIP = gr.skip()
-_draw = random.SystemRandom()
 
 
 class BattleTab:
@@ -106,7 +106,7 @@ class BattleTab:
         token = self._running.start(session, PLACE)
         asked = [{"role": "user", "content": question}]
         try:
-            models = await self._two()
+            models = await two_models(self._context, "chat")
         except PlaygroundError as error:
             self._running.finish(session, PLACE, token)
             yield [SKIP, SKIP, problem(Failed.of(error)), gr.update(visible=False), ON, OFF, "", SKIP]
@@ -150,13 +150,6 @@ class BattleTab:
         while len(self._figures) > 500:
             del self._figures[next(iter(self._figures))]
         return [note("Which is better?"), gr.update(visible=True), ON, OFF, begun.id]
-
-    async def _two(self) -> list[str]:
-        states = await self._context.engine.models()
-        able = [s.id for s in states if s.kind == "chat" and s.state in ("ready", "not loaded")]
-        if len(able) < 2:
-            raise InvalidRequest(f"A battle needs two text models; {len(able)} can run here.", "Add one in Models.")
-        return _draw.sample(able, 2)
 
     # --- a vote ---
 

@@ -14,7 +14,6 @@ from typing import Any
 
 import gradio as gr
 
-from playground.chat.tools.builtins import builtin_tools
 from playground.chat.tools.loop import Limits
 from playground.chat.tools.tool import Tool
 from playground.errors import InvalidRequest, PlaygroundError
@@ -36,6 +35,7 @@ from playground.ui.chat_desk import Desk, Desks, now
 from playground.ui.chat_run import SAVE_S, WithTools, write_answer
 from playground.ui.chat_settings import Form, alike, read
 from playground.ui.chat_settings import show as form_of
+from playground.ui.chat_tools import offered_tools
 from playground.ui.chat_view import View
 from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
@@ -68,7 +68,7 @@ class Steps:
     """The steps of one app's Chat tab."""
 
     def __init__(self, context: AppContext, running: Running) -> None:
-        self.engine, self.catalog, self.running = context.engine, context.catalog, running
+        self._context, self.engine, self.running = context, context.engine, running
         self.desks = Desks(context.store, lambda: [card.id for card in context.catalog.of_kind("chat")])
         self.view = View(context.settings, context.catalog)
 
@@ -103,9 +103,8 @@ class Steps:
         return self.running.any(session, self.place(i))
 
     def tools(self, owner: str) -> tuple[Tool, ...]:
-        """The tools on offer; pictures are made by the first image model of the list."""
-        painter = next((card.id for card in self.catalog.of_kind("image")), "")
-        return builtin_tools(self.engine, painter, owner)
+        """The tools on offer to this owner's models."""
+        return offered_tools(self._context, owner)
 
     # --- asking ---
 

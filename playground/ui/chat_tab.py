@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
-from functools import partial
 from typing import Any
 
 import gradio as gr
 
-from playground.errors import InvalidRequest, PlaygroundError
 from playground.protocol import State
-from playground.talks.columns import MOST_COLUMNS, on_tree, replay
-from playground.talks.tree import Tree
-from playground.talks.versions import clear, edit, go_on, leaf_through, regenerate, take_back, taken_back, undo
+from playground.talks.columns import MOST_COLUMNS, on_tree
+from playground.talks.versions import regenerate, take_back, taken_back
+from playground.ui.chat_column import wire_column
+from playground.ui.chat_compare import Compare
 from playground.ui.chat_desk import Desk
-from playground.ui.chat_layout import build_column, placeholder
+from playground.ui.chat_layout import build_column
 from playground.ui.chat_settings import TARGETS, Settings, build_settings
 from playground.ui.chat_side import build_side
 from playground.ui.chat_side_steps import SideSteps
-from playground.ui.chat_steps import ALL, Given, Steps, problem_html
-from playground.ui.chat_view import OFF, ON, diff_html
+from playground.ui.chat_steps import ALL, Given, Steps
+from playground.ui.chat_view import OFF, ON
 from playground.ui.context import AppContext
 from playground.ui.remember import Remember, one_of, text
 from playground.ui.running import Running
@@ -55,7 +54,7 @@ class ChatTab:
 
     def __init__(self, context: AppContext, running: Running, remember: Remember) -> None:
         self.steps = Steps(context, running)
-        self.context, self._catalog, self._running = context, context.catalog, running
+        self.context, self.running = context, running
         cards = context.catalog.of_kind("chat")
         ids = [card.id for card in cards]
         first = [card for card in cards if card.id in FIRST] or cards[:2]
@@ -72,7 +71,7 @@ class ChatTab:
                 self._build_composer()
                 drafts = [(card.name, card.id) for card in cards if card.backend == "local"]
                 self.settings: Settings = build_settings(remember, tools, drafts)
-                self._build_compare()
+                self.compare = Compare()
         self.models = [column.model for column in self.columns]
         self.common = [self.opened, remember.state, self.shown, self.settings.target, *self.models,
                        *self.settings.parts]  # fmt: skip
@@ -85,8 +84,8 @@ class ChatTab:
             remember.keep(f"chat.model.{i}", column.model, one_of(ids))
         self._wire_composer()
         for i in range(MOST_COLUMNS):
-            self._wire_column(i)
-        self._wire_compare()
+            wire_column(self, i)
+        self.compare.wire(self)
         self._side_steps = SideSteps(self)
 
     def wire(self, ready: Any) -> None:
@@ -138,23 +137,6 @@ class ChatTab:
         self.pending = gr.Textbox(visible=False, elem_id="chat_pending")
         self.kept_back = gr.Checkbox(False, visible=False, elem_id="chat_kept_back")
 
-    def _build_compare(self) -> None:
-        with gr.Accordion("Compare answers, replay a conversation", open=False, elem_id="chat_compare") as self.compare:
-            with gr.Row():
-                self.left = gr.Dropdown([], label="Answer", elem_id="chat_compare_left")
-                self.right = gr.Dropdown([], label="Compared with", elem_id="chat_compare_right")
-            self.difference = gr.HTML("", elem_id="chat_difference")
-            with gr.Row(equal_height=True):
-                self.source = gr.Dropdown(
-                    TARGETS[1:3], value=0, label="Replay the questions of", elem_id="chat_replay_from",
-                    info="They are asked again, one after the other.",
-                )  # fmt: skip
-                self.target = gr.Dropdown(
-                    TARGETS[1:3], value=1, label="In", elem_id="chat_replay_to",
-                    info="Its own turns stay, and Undo brings them back.",
-                )  # fmt: skip
-                self.replay = gr.Button("Replay", size="sm", elem_id="chat_replay", scale=0, min_width=96)
-
     # --- events ---
 
     def run_after(self, event: Any, columns: Sequence[int] | None = None) -> None:
@@ -176,7 +158,7 @@ class ChatTab:
                     if self.steps.desks.held(session) is not desk:
                         break  # another conversation was opened meanwhile
                     view = self.steps.view.column(desk, i, busy=busy, line=line, thinks=thinks)
-                    last = not busy and not self._running.any(session, "chat-")
+                    last = not busy and not self.running.any(session, "chat-")
                     buttons = (ON, OFF) if last else (send, ON) if busy else (SKIP, SKIP)
                     ended, send = not busy, SKIP
                     yield (*view, *buttons, desk.id or SKIP)
@@ -233,7 +215,7 @@ class ChatTab:
             self.run_after(chosen.then(take, inputs, outputs, **QUICK))
 
         def stop_all(request: gr.Request) -> None:
-            self._running.stop(str(request.session_hash), "chat-")
+            self.running.stop(str(request.session_hash), "chat-")
 
         self.stop.click(stop_all, **QUICK)
 
@@ -252,7 +234,7 @@ class ChatTab:
             for i in range(MOST_COLUMNS):
                 parts: list[Any] = [SKIP] * len(self.columns[i].shown)
                 if i < int(values[2]):
-                    desk, wrong = await self.steps.on_column(request, i, values, _regenerated, asks=True)
+                    desk, wrong = await self.steps.on_column(request, i, values, regenerate, asks=True)
                     said = said or wrong
                     parts = self.after_step(request, desk, i, wrong)[:-2]
                 updates += parts
@@ -262,7 +244,7 @@ class ChatTab:
 
         async def take_all_back(request: gr.Request, box: str, *values: Any) -> list[Any]:
             desk = await self.steps.desk(request, Given.of(values))
-            self._running.stop(str(request.session_hash), "chat-", forget=True)
+            self.running.stop(str(request.session_hash), "chat-", forget=True)
             question = ""
             for i in range(desk.talk.shown):
                 desk.put_aside(i)
@@ -305,132 +287,6 @@ class ChatTab:
         self.attach.upload(attach, [self.attach, *self.common], attached, **LONG)
         self.detach.click(detach, None, attached, **QUICK)
 
-    def _wire_column(self, i: int) -> None:
-        column = self.columns[i]
-
-        def stop(request: gr.Request) -> None:
-            self._running.stop(str(request.session_hash), self.steps.place(i))
-
-        column.stop.click(stop, **QUICK)
-
-        def hurry(request: gr.Request) -> Any:
-            token = self._running.token(str(request.session_hash), self.steps.place(i))
-            if token is not None:
-                token.answer_now()
-            return gr.update(visible=False)
-
-        column.hurry.click(hurry, None, column.hurry, **QUICK)
-        column.allow.click(self._decider(i, True), None, column.asking, **QUICK)
-        column.refuse.click(self._decider(i, False), None, column.asking, **QUICK)
-        column.model.change(self._greet, column.model, column.log, **QUICK)
-
-        def chosen(desk: Desk, tree: Tree) -> int:
-            node = self.steps.view.acted_on(desk, i)
-            if node is None:
-                raise InvalidRequest("There is no turn yet.", "Write a message first.")
-            return node.id
-
-        def on_chosen(step: Callable[[Tree, int, str], Tree]) -> Callable[..., Any]:
-            async def made(request: gr.Request, *values: Any) -> list[Any]:
-                def of_tree(tree: Tree, model: str) -> Tree:
-                    desk = self.steps.desks.held(str(request.session_hash))
-                    assert desk is not None, "a step is made on a desk"
-                    return step(tree, node_id or chosen(desk, tree), model)
-
-                held = self.steps.desks.held(str(request.session_hash))
-                acted = self.steps.view.acted_on(held, i) if held is not None and i < len(held.talk.columns) else None
-                node_id = acted.id if acted is not None else 0
-                desk, wrong = await self.steps.on_column(request, i, values, of_tree, asks=step in ASKING)
-                return self.after_step(request, desk, i, wrong)
-
-            return made
-
-        outputs = [*column.shown, self.say, self.opened]
-        for button, step in (
-            (column.before, _before),
-            (column.after, _after),
-            (column.again, _again),
-            (column.go_on, _go_on),
-            (column.undo, _undo),
-        ):
-            event = button.click(on_chosen(step), self.common, outputs, **QUICK)
-            if step in ASKING:
-                self.run_after(event, [i])
-        self.run_after(column.log.retry(on_chosen(_again), self.common, outputs, **QUICK), [i])
-        column.log.clear(on_chosen(_clear), self.common, outputs, **QUICK)
-
-        async def edited(data: gr.EditData, request: gr.Request, *values: Any) -> list[Any]:
-            held = self.steps.desks.held(str(request.session_hash))
-            place = data.index if isinstance(data.index, int) else data.index[0]
-            nodes = self.steps.view.shown(held, i).nodes if held is not None and i < len(held.talk.columns) else []
-            if held is None or not 0 <= place < len(nodes):
-                return self.after_step(request, None, i, "")
-            node = held.talk.columns[i].tree.node(nodes[place])
-            step = partial(_edited, node_id=node.id, content=str(data.value))
-            desk, wrong = await self.steps.on_column(request, i, values, step, asks=node.role == "user")
-            return self.after_step(request, desk, i, wrong)
-
-        self.run_after(column.log.edit(edited, self.common, outputs, **QUICK), [i])
-
-        def selected(data: gr.SelectData, request: gr.Request) -> list[Any]:
-            held = self.steps.desks.held(str(request.session_hash))
-            if held is None or self.steps.busy(str(request.session_hash), i) or i >= len(held.talk.columns):
-                return [SKIP] * len(column.shown)
-            place = data.index if isinstance(data.index, int) else data.index[0]
-            nodes = self.steps.view.shown(held, i).nodes
-            if 0 <= place < len(nodes):
-                held.chosen[i] = nodes[place]
-            return [SKIP, *self.steps.view.column(held, i)[1:]]
-
-        column.log.select(selected, None, column.shown, **QUICK)
-
-    def _decider(self, i: int, yes: bool) -> Any:
-        def decide(request: gr.Request) -> Any:
-            self.steps.decide(request, i, yes)
-            return gr.update(visible=False)
-
-        return decide
-
-    def _greet(self, model: str | None) -> Any:
-        return gr.update(placeholder=placeholder(self._catalog[model] if model else None))
-
-    def _wire_compare(self) -> None:
-        def offer(request: gr.Request) -> list[Any]:
-            held = self.steps.desks.held(str(request.session_hash))
-            answers = self.steps.view.answers(held) if held is not None else []
-            values = [value for _, value in answers] + [None, None]
-            columns = self.steps.view.targets(held, "")[1:] if held is not None else TARGETS[1:3]
-            last = gr.update(choices=columns, value=min(1, len(columns) - 1))
-            offered = [gr.update(choices=answers, value=values[0]), gr.update(choices=answers, value=values[1])]
-            return [*offered, gr.update(choices=columns, value=0), last, _diff(held, values[0], values[1])]
-
-        def differ(request: gr.Request, left: str | None, right: str | None) -> str:
-            return _diff(self.steps.desks.held(str(request.session_hash)), left, right)
-
-        parts = [self.left, self.right, self.source, self.target, self.difference]
-        self.compare.expand(offer, None, parts, **QUICK)
-        for part in (self.left, self.right):
-            part.input(differ, [self.left, self.right], self.difference, **QUICK)
-
-        async def again(request: gr.Request, source: int, target: int, *values: Any) -> list[Any]:
-            try:
-                desk = await self.steps.arranged(request, Given.of(values))
-                if source == target:
-                    raise InvalidRequest("A column cannot be replayed in itself.", "Choose another one.")
-                self._running.stop(str(request.session_hash), self.steps.place(target), forget=True)
-                desk.put_aside(target)
-                desk.talk = replay(desk.talk, source, target)
-                self.steps.begin_waiting(desk, target)
-                await self.steps.desks.save(desk)
-            except PlaygroundError as error:
-                return [*([SKIP] * len(self.view_of_all)), problem_html(error)]
-            return [*self.everything(request, desk), ""]
-
-        replayed = self.replay.click(
-            again, [self.source, self.target, *self.common], [*self.view_of_all, self.say], **QUICK
-        )
-        self.run_after(replayed)
-
     # --- views ---
 
     def everything(self, request: gr.Request, desk: Desk) -> list[Any]:
@@ -447,57 +303,6 @@ class ChatTab:
         """Updates of `target_parts` for a new number of columns."""
         choices = self.steps.view.targets(desk, "All columns")
         return [gr.update(choices=choices, value=ALL), gr.update(choices=choices, value=ALL)]
-
-
-def _regenerated(tree: Tree, model: str) -> Tree:
-    return regenerate(tree, model)
-
-
-def _before(tree: Tree, node_id: int, model: str) -> Tree:
-    return leaf_through(tree, node_id, -1)
-
-
-def _after(tree: Tree, node_id: int, model: str) -> Tree:
-    return leaf_through(tree, node_id, 1)
-
-
-def _again(tree: Tree, node_id: int, model: str) -> Tree:
-    return regenerate(tree, model, node_id)
-
-
-def _go_on(tree: Tree, node_id: int, model: str) -> Tree:
-    last = tree.node(node_id)
-    return go_on(tree, model, from_reasoning=not last.content.strip())
-
-
-def _undo(tree: Tree, node_id: int, model: str) -> Tree:
-    return undo(tree)
-
-
-def _clear(tree: Tree, node_id: int, model: str) -> Tree:
-    return clear(tree)
-
-
-def _edited(tree: Tree, model: str, *, node_id: int, content: str) -> Tree:
-    return edit(tree, node_id, content)
-
-
-ASKING = (_again, _go_on)
-
-
-def _diff(desk: Desk | None, left: str | None, right: str | None) -> str:
-    texts = []
-    for value in (left, right):
-        if desk is None or not isinstance(value, str) or not re.fullmatch(r"\d\.\d+", value):
-            return ""
-        column, node = map(int, value.split("."))
-        if column >= len(desk.talk.columns):
-            return ""
-        texts.append(desk.talk.columns[column].tree.node(node).content)
-    try:
-        return diff_html(*texts)
-    except PlaygroundError as error:
-        return problem_html(error)
 
 
 def labelled(choices: list[tuple[str, str]], states: dict[str, State]) -> list[tuple[str, str]]:

@@ -12,41 +12,13 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 
 from playground.errors import PlaygroundError
-from playground.protocol import CancelToken, Done, Engine, Event, Failed, Request
+from playground.protocol import CancelToken, Done, Engine, Event, Failed, Linked, Request
 
 log = logging.getLogger(__name__)
 
 UPDATE_S = 0.085  # at most about twelve updates a second
 TICK_S = 0.5
-POLL_S = 0.02
 GRACE_S = 2.0  # how long an engine may take to end after a cancel
-
-
-class Linked(CancelToken):
-    """Is cancelled when its parent is, and wants an answer when it does; cancelling it leaves the parent alone.
-
-    An engine may cancel the token it was given when its stream ends, and the parent may have other work to do.
-    """
-
-    _parent: CancelToken | None = None
-
-    def __init__(self, parent: CancelToken) -> None:
-        super().__init__()
-        self._parent = parent
-
-    @property
-    def cancelled(self) -> bool:
-        return super().cancelled or (self._parent is not None and self._parent.cancelled)
-
-    @property
-    def wants_answer(self) -> bool:
-        return super().wants_answer or (self._parent is not None and self._parent.wants_answer)
-
-    def wait(self, timeout: float) -> bool:
-        until = time.monotonic() + timeout
-        while not self.cancelled and (left := until - time.monotonic()) > 0:
-            super().wait(min(left, POLL_S))
-        return self.cancelled
 
 
 async def batches(engine: Engine, request: Request, cancel: CancelToken) -> AsyncGenerator[list[Event]]:
