@@ -8,12 +8,14 @@ import asyncio
 import io
 import random
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
 
 from playground.errors import InvalidRequest, PlaygroundError
 from playground.protocol import CancelToken, ChatRequest, Failed, Image, ImageRequest, Message, Token
+from playground.scores.self_naming import says_its_name
 from playground.store import Contender
 from playground.ui.api_files import downloadable
 from playground.ui.api_shared import sentence, told
@@ -32,7 +34,10 @@ def register_battles(context: AppContext) -> None:
         kind: str = "chat",
         request: gr.Request = None,  # type: ignore[assignment]  # gradio fills it in
     ) -> dict:
-        """Two unnamed answers to a prompt; give the battle's id to /vote."""
+        """Two unnamed answers to a prompt; give the battle's id to /vote.
+
+        Where an answer says whose it is, `void` holds why there is nothing to vote on, and the id is empty.
+        """
         from playground.scores.battles import start_battle
 
         owner = owner_of(request, "")
@@ -41,6 +46,10 @@ def register_battles(context: AppContext) -> None:
             seed = secrets.randbelow(2**31)
             sides = await asyncio.gather(*(_contender(context, kind, model, prompt, seed, owner) for model in models))
             pair = (sides[0], sides[1])
+            void = named_in(context, pair)
+            if void:
+                texts = {side: one.text for side, one in zip("ab", pair, strict=True)}
+                return {"battle": "", "kind": kind, "prompt": prompt, "void": void} | texts
             begun = await asyncio.to_thread(lambda: start_battle(context.store(), owner, kind, prompt, pair))  # type: ignore[arg-type]
         except PlaygroundError as error:
             raise told(error) from None
@@ -76,6 +85,17 @@ async def two_models(context: AppContext, kind: str) -> list[str]:
     if len(able) < 2:
         raise InvalidRequest(f"A battle needs two models of kind {kind}; {len(able)} can run here.")
     return _draw.sample(able, 2)
+
+
+def named_in(context: AppContext, pair: Sequence[Contender]) -> str:
+    """Why two answers cannot be voted on, as a sentence; "" where neither names a model or its maker."""
+    cards = [context.catalog[side.model] for side in pair if side.model in context.catalog]
+    names = [name for card in cards for name in (card.id, card.name, "" if card.shipped else card.source)]
+    for side, letter in zip(pair, "AB", strict=True):
+        said = says_its_name(side.text, names)
+        if said:
+            return f"{letter} says {said!r:.60}, which may tell whose answer it is, so there is nothing to vote on."
+    return ""
 
 
 async def _contender(context: AppContext, kind: str, model: str, prompt: str, seed: int, owner: str) -> Contender:

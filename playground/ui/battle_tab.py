@@ -17,7 +17,7 @@ from playground.protocol import CancelToken, ChatRequest, ChatStats, Done, Faile
 from playground.scores.battles import Tally, start_battle, tallies, vote
 from playground.scores.evened import Evened, Side
 from playground.store import Contender
-from playground.ui.api_battles import two_models
+from playground.ui.api_battles import named_in, two_models
 from playground.ui.chat_layout import LATEX
 from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
@@ -138,6 +138,10 @@ class BattleTab:
         if not all(fight.evened.ended.values()):
             return [note("Stopped: there is nothing to vote on."), hidden, ON, OFF, ""]
         sides = (fight.contender("a"), fight.contender("b"))
+        void = named_in(self._context, sides)
+        if void:
+            who = ", ".join(f"{letter} is {self._name(s.model)}" for letter, s in zip("AB", sides, strict=True))
+            return [note(f"{void} {who}."), hidden, ON, OFF, ""]
         try:
             # The sides were drawn when the models were; the store is told them as they stand on the page.
             store = self._context.store

@@ -53,3 +53,13 @@ def test_a_failure_ends_the_battle_without_a_vote(app: App, page: Page) -> None:
     expect(page.locator("#battle_said")).to_contain_text("could not answer")
     expect(page.locator("#battle_a_wins")).to_be_hidden()
     expect(page.locator("#battle_start")).to_be_enabled()
+
+
+def test_an_answer_that_names_its_model_is_not_voted_on(app: App, page: Page) -> None:
+    app.engine.plays[FAST] = answer("I am Starter Phi, a small model.")
+    app.engine.plays[SLOW] = answer("I am a small model.")
+    start(page, "Who are you?")
+    expect(page.locator("#battle_said")).to_contain_text("nothing to vote on")
+    expect(page.locator("#battle_said")).to_contain_text("Starter Mistral")
+    expect(page.locator("#battle_a_wins")).to_be_hidden()
+    expect(page.locator("#battle_start")).to_be_enabled()
