@@ -6,6 +6,7 @@ Annotations are live here, since gradio reads the return hint of each function a
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -37,6 +38,7 @@ from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
 
 UPDATE_S = 0.08  # at most about a dozen updates a second reach a client
+AT_ONCE = 16  # prompts of one call
 DEFAULT_CHAT = ["starter-phi"]
 
 
@@ -172,14 +174,19 @@ def register_chat(context: AppContext) -> None:
         seed: int | None = None,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> list[dict]:
-        """Answers to many prompts: a row for each prompt and model, streamed as they are finished."""
+        """Answers to many prompts, 16 at once: a row for each prompt and model, streamed as they are finished.
+
+        Rows stand in the order of the prompts. `/batch_start` is for long lists: it keeps what is done.
+        """
         if not isinstance(prompts, list) or not prompts or not all(isinstance(p, str) for p in prompts):
             raise told(
                 InvalidRequest("prompts must be a list of texts.", 'For example ["Hello", "What is 2 plus 3?"].')
             )
-        rows: list[dict] = []
         ids = model_ids(models, context, "chat")
-        for number, prompt in enumerate(prompts):
+        owner = owner_of(request, "")
+        room = asyncio.Semaphore(AT_ONCE)
+
+        async def answered(number: int, prompt: str) -> tuple[int, list[dict]]:
             answers = [Answer(model) for model in ids]
             requests = [
                 ChatRequest(
@@ -190,14 +197,26 @@ def register_chat(context: AppContext) -> None:
                     top_p=top_p,
                     max_new_tokens=max_new_tokens,
                     seed=seed,
-                    owner=owner_of(request, ""),
+                    owner=owner,
                 )
                 for i, model in enumerate(ids)
             ]
-            async for _ in run_side_by_side(context, requests, answers):
-                pass
-            rows += [{"prompt": prompt, "index": number} | answer.row() for answer in answers]
-            yield rows
+            async with room, aclosing(run_side_by_side(context, requests, answers)) as news:  # type: ignore[type-var]
+                async for _ in news:
+                    pass
+            return number, [{"prompt": prompt, "index": number} | answer.row() for answer in answers]
+
+        tasks = [asyncio.create_task(answered(number, prompt)) for number, prompt in enumerate(prompts)]
+        done: dict[int, list[dict]] = {}
+        try:
+            for finished in asyncio.as_completed(tasks):
+                number, rows = await finished
+                done[number] = rows
+                yield [row for number in sorted(done) for row in done[number]]
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     async def classify(
         text: str = "",
