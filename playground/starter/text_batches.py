@@ -59,8 +59,6 @@ def encode_all(tokenizer: Any, family: Family, dialogues: list[Dialogue]) -> lis
 
 def pool_batches(tokenizer: Any, family: Family, seed: int, pool: int, tokens: int, size: int = POOL) -> list[Batch]:
     """The batches of one pool, B * T at most `tokens` unless one conversation is longer, in a drawn order."""
-    import torch
-
     drawn = [dialogue_at(family.name, seed, index) for index in range(pool * size, (pool + 1) * size)]
     rows = [row for row in encode_all(tokenizer, family, drawn) if len(row[0]) <= CONTEXT]
     rows.sort(key=lambda row: len(row[0]))
@@ -72,12 +70,18 @@ def pool_batches(tokenizer: Any, family: Family, seed: int, pool: int, tokens: i
     random.Random(f"order/{seed}/{pool}").shuffle(groups)
     batches = []
     for group in groups:
-        width = max(len(ids) for ids, _ in group)
-        # Padding stands on the right, so that causal attention needs no mask.
-        ids = torch.tensor([ids + [0] * (width - len(ids)) for ids, _ in group])
-        labels = torch.tensor([labels + [IGNORED] * (width - len(labels)) for _, labels in group])
-        batches.append(Batch(ids, labels, pool))
+        batches.append(batch_of(group, pool))
     return batches
+
+
+def batch_of(rows: list[Row], pool: int) -> Batch:
+    """Rows as one batch, padded on the right, so that causal attention needs no mask."""
+    import torch
+
+    width = max(len(ids) for ids, _ in rows)
+    ids = torch.tensor([ids + [0] * (width - len(ids)) for ids, _ in rows])
+    labels = torch.tensor([labels + [IGNORED] * (width - len(labels)) for _, labels in rows])
+    return Batch(ids, labels, pool)
 
 
 def batches(

@@ -23,7 +23,7 @@ class Shape:
     layers: int = 5
     inner: int = 640
     heads: int = 8
-    kv_heads: int = 2
+    kv_heads: int = 4
 
     @property
     def head_size(self) -> int:
@@ -32,10 +32,15 @@ class Shape:
 
 
 SHAPE = Shape()
+# How strongly a looked-at token is added at first.
+_COPIED = 2.0
 
 
 def build_model(name: str, tokenizer: PreTrainedTokenizerFast, shape: Shape = SHAPE) -> PreTrainedModel:
-    """A freshly initialised model in float32, with the ids of its tokenizer; blocks begin as the identity."""
+    """A freshly initialised model in float32, with the ids of its tokenizer.
+
+    Attention begins by copying what it looks at (`begin_as_copies`), and the MLPs add nothing yet.
+    """
     import torch
     from transformers import MistralConfig, MistralForCausalLM, Phi3Config, Phi3ForCausalLM
 
@@ -62,9 +67,30 @@ def build_model(name: str, tokenizer: PreTrainedTokenizerFast, shape: Shape = SH
     else:
         model = MistralForCausalLM(MistralConfig(sliding_window=None, **sizes))
     for key, weight in model.named_parameters():
-        if key.endswith(("o_proj.weight", "down_proj.weight")):
+        if key.endswith("down_proj.weight"):
             torch.nn.init.zeros_(weight)
+    for layer in model.model.layers:
+        begin_as_copies(layer.self_attn, shape)
     return model
+
+
+def begin_as_copies(attention: Any, shape: Shape) -> None:
+    """Sets the values to an orthonormal basis and the output to its transpose, so that what is looked at is copied.
+
+    After the mimetic initialisation of Trockman and Kolter 2023 (arXiv 2305.09828), with the sign that copies; it
+    saves about half of the steps until a row's own tokens are known to come again.
+    """
+    import torch
+
+    size, shared = shape.kv_heads * shape.head_size, shape.heads // shape.kv_heads
+    with torch.no_grad():
+        basis = torch.linalg.qr(torch.randn(shape.width, size))[0].T  # (kv_heads * head_size, width)
+        if hasattr(attention, "qkv_proj"):
+            attention.qkv_proj.weight[-size:] = basis
+        else:
+            attention.v_proj.weight.copy_(basis)
+        by_head = basis.view(shape.kv_heads, 1, shape.head_size, shape.width).expand(-1, shared, -1, -1)
+        attention.o_proj.weight.copy_(_COPIED / shared * by_head.reshape(-1, shape.width).T)
 
 
 def mistral_weights(phi: Mapping[str, torch.Tensor], shape: Shape = SHAPE) -> dict[str, torch.Tensor]:
@@ -106,7 +132,7 @@ def export(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, out: Path
         max_new_tokens=384,
     )
     out.mkdir(parents=True, exist_ok=True)
-    half.save_pretrained(out, max_shard_size="8900KB")
+    half.save_pretrained(out, max_shard_size="8990KB")
     tokenizer.save_pretrained(out)
     for path in out.iterdir():
         # safetensors writes files that only their owner can read.

@@ -9,9 +9,11 @@ import torch
 
 from playground.starter import text_train
 from playground.starter.text_batches import batches, pool_batches
+from playground.starter.text_copying import copying_rows, drawn_order
 from playground.starter.text_evaluate import measure
 from playground.starter.text_model import Shape, build_model, mistral_weights
 from playground.starter.text_questions import Question, questions, rows_of, same_code
+from playground.starter.text_rendering import IGNORED
 from playground.starter.text_templates import FAMILIES
 from playground.starter.text_tokenizer import tokenizer_for
 
@@ -53,7 +55,43 @@ def test_mistral_starts_as_the_same_function_as_phi(tokenizers):
 
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_a_model_is_small_enough_to_ship_in_one_file(name, tokenizers):
-    assert 2 * build_model(name, tokenizers[name]).num_parameters() <= 8_890_000
+    assert 2 * build_model(name, tokenizers[name]).num_parameters() <= 8_990_000
+
+
+def test_attention_begins_by_copying_what_it_looks_at(tokenizers):
+    phi, mistral = (build_model(name, tokenizers[name], TINY).model.layers[0].self_attn for name in FAMILIES)
+    size = TINY.kv_heads * TINY.head_size
+    values = phi.qkv_proj.weight[-size:]
+    hidden = values.T @ torch.randn(size)  # something that the values hold whole
+    by_head = (values @ hidden).view(TINY.kv_heads, 1, -1).expand(-1, TINY.heads // TINY.kv_heads, -1).reshape(-1)
+    torch.testing.assert_close(phi.o_proj.weight @ by_head, 2 * hidden, atol=1e-4, rtol=1e-4)
+    basis = mistral.v_proj.weight
+    torch.testing.assert_close(basis @ basis.T, torch.eye(size), atol=1e-4, rtol=1e-4)
+
+
+def test_drawn_rows_say_only_what_stood_before():
+    order = drawn_order(range(3000), 1)
+    for widened, known in ((0.0, 128), (1.0, 3000)):
+        rows = copying_rows(1, 5, order, 1536, widened)
+        assert sum(len(ids) for ids, _ in rows) == pytest.approx(1536, abs=96)
+        assert {token for ids, _ in rows for token in ids} <= set(order[:known])
+        for ids, labels in rows:
+            for place, (token, label) in enumerate(zip(ids, labels, strict=True)):
+                assert label in (IGNORED, token)
+                if label != IGNORED:
+                    before = ids[place - 1]
+                    assert ids[ids.index(before) + 1] == token, "what follows a token is what followed it first"
+    assert copying_rows(1, 5, order, 1536) == copying_rows(1, 5, order, 1536)
+    assert copying_rows(1, 6, order, 1536) != copying_rows(1, 5, order, 1536)
+
+
+def test_conversations_follow_on_drawn_rows():
+    recipe, progress = text_train.CPU, text_train.Progress
+    assert all(text_train.is_drawn(0.0, progress(step, widened=0.5), recipe) for step in range(20)), "not copied yet"
+    assert not text_train.is_drawn(recipe.copying, progress(1, widened=0.5), recipe), "there is an end to it"
+    later = [text_train.is_drawn(0.1, progress(step, widened=1.0), recipe) for step in range(100)]
+    assert sum(later) == 100 / recipe.copying_every
+    assert not any(text_train.is_drawn(0.99, progress(step, widened=1.0), recipe) for step in range(100))
 
 
 def test_batches_hold_their_budget_and_go_on_where_they_stopped(tokenizers):
