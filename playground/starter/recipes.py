@@ -51,7 +51,7 @@ class ImageRecipe:
 
 VAE_PLAN = Plan(steps=3000, rate=2e-3, ema=0.997, muon=True)
 POLISH_PLAN = Plan(steps=1500, rate=1e-3, ema=0.997, muon=True)
-CLIP_PLAN = Plan(steps=6000, rate=1e-3, ema=0.998, warmup_steps=150)
+CLIP_PLAN = Plan(steps=5000, rate=1.5e-3, ema=0.998, warmup_steps=150, muon=True)
 READING_PLAN = Plan(steps=1500, rate=2e-3, warmup_steps=50, ema=0.995, muon=True)
 RECIPES = {
     "starter-sd": ImageRecipe(DiffusionShape(), Plan(steps=7000, rate=2e-3, warmup_steps=150, ema=0.999, muon=True)),
@@ -105,14 +105,21 @@ def train(
 def _train_clip(
     out: Path, work: Path, minutes: float | None, steps: int | None, resume: bool, device: torch.device
 ) -> None:
+    from transformers import CLIPTextConfig, CLIPTextModel
+
     tokenizer = build_tokenizer(caption_corpus())
     model = build_clip(tokenizer)
     torch.nn.Module.to(model, device)
+    assert isinstance(model.config.text_config, CLIPTextConfig)
+    text = CLIPTextModel(model.config.text_config)
+    torch.nn.Module.to(text, device)
+    reading = teach_reading(text, tokenizer, limited(READING_PLAN, steps, None), work / "clip-reading", resume=resume)
+    model.text_model.load_state_dict({key.removeprefix("text_model."): w for key, w in text.state_dict().items()})
     outcome = train_clip(model, tokenizer, limited(CLIP_PLAN, steps, minutes), work / "clip", resume=resume)
     fresh = out.with_name(out.name + ".new")
     save_clip(model, tokenizer, fresh)
     settle(fresh, out)
-    note_training(out, {"clip": outcome}, parameter_counts({"clip": model}))
+    note_training(out, {"text tower": reading, "clip": outcome}, parameter_counts({"clip": model}))
 
 
 def _own_vae(

@@ -207,7 +207,7 @@ def test_the_clip_loop_lowers_the_loss_and_reloads(tmp_path, tokenizer):
 
     def fixed_loss(of):
         with torch.no_grad():
-            return contrastive_loss(of.eval(), pixels, words.input_ids, words.attention_mask).item()
+            return contrastive_loss(of.eval(), pixels, words.input_ids, words.attention_mask)[0].item()
 
     before = fixed_loss(model)
     plan = Plan(steps=30, rate=3e-3, warmup_steps=1, ema=0.5)
