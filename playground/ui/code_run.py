@@ -18,8 +18,8 @@ from playground.attach.project_zip import project_document
 from playground.catalog import ModelCard
 from playground.chat.request import check_text, checked_chat
 from playground.code.check import Report
-from playground.code.files import CodeFile
-from playground.code.plan import Plan, plan_as_json, problems_of
+from playground.code.files import CodeFile, file_in
+from playground.code.plan import Plan, in_order, plan_as_json, problems_of
 from playground.code.planned import (
     FileBegun,
     FileWritten,
@@ -229,6 +229,11 @@ class Writing:
     _begun: float = 0.0
     _first: float = 0.0
 
+    @property
+    def order(self) -> list[str]:
+        """The paths in the order in which they are written."""
+        return [file.path for file in in_order(self.plan)]
+
     def take(self, event: PlanEvent) -> None:
         if isinstance(event, FileBegun):
             before = self.parts[event.path]
@@ -278,10 +283,15 @@ class Writing:
         spent = time.monotonic() - self._first
         return (self.live_tokens - 1) / spent if self.live_tokens > 4 and spent > 0.2 else None
 
+    def cut(self) -> None:
+        """Closes the file under way as far as it came."""
+        if self.now:
+            text, _ = file_in(self.parts[self.now].live, self.now)
+            self._ended(FileWritten(self.now, text, STOPPED))
+
     async def end(self, cancelled: bool) -> None:
         """Closes what was cut off, and looks over all that is whole."""
-        if self.now:  # an engine that did not answer a cancel in time
-            self._ended(FileWritten(self.now, self.parts[self.now].live, STOPPED))
+        self.cut()  # by an engine that did not answer a cancel in time
         self.stopped = self.stopped or cancelled
         self.report, self.zip = await look_over(self.plan, self.parts)
         self.over = True
