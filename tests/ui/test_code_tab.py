@@ -37,11 +37,11 @@ STATE = {"owner": "browser:" + "a" * 32}
 class Section:
     """The handlers by the element and event that they listen to, and what the page shows after each."""
 
-    def __init__(self) -> None:
+    def __init__(self, app: AppContext) -> None:
         self.running = Running()
         with gr.Blocks() as page:
             ready = gr.Button("ready", elem_id="ready")
-            build_code(context, self.running, Remember(context.settings)).wire(ready.click(lambda: None))
+            build_code(app, self.running, Remember(app.settings)).wire(ready.click(lambda: None))
         self.found: dict[tuple[str, str], Any] = {}
         for function in page.fns.values():
             for block_id, event in function.targets:
