@@ -9,14 +9,18 @@ from pathlib import PurePosixPath
 from playground.code.check import Report
 from playground.code.plan import Plan, in_order
 from playground.ui.code_run import Asking, Part, Writing
-from playground.ui.words import empty, note, seconds, waiting
+from playground.ui.words import note, seconds, waiting
 
 MOST_SHOWN = 30  # problems, names
-EMPTY = empty(
-    "No plan yet",
-    "Say what should be written and press Plan, or write a plan below by hand: Example plan shows one. Small models, "
-    "the starter models among them, plan and program badly. With those, write the plan yourself, and expect to correct "
-    "the files.",
+SMALL = (
+    '{"files": [{"path": "main.py", "purpose": "Prints a greeting.", "exports": ["main"], "imports": []}], '
+    '"packages": []}'
+)
+EMPTY = (
+    '<div class="pg-empty"><b>No plan yet</b><span>Say what should be written and press Plan. Small models, the '
+    "starter models among them, plan and program badly: with those, write the plan yourself in the box below, and expect to "
+    f"correct the files. A plan is JSON of this form; Example plan fills in a longer one.</span><code>{escape(SMALL)}"
+    "</code></div>"
 )
 LANGUAGES = {
     **dict.fromkeys((".py", ".pyi", ".pyw"), "python"),

@@ -11,6 +11,7 @@ from playground.code.plan import Plan, PlannedFile, PlannedImport, plan_as_json
 from playground.ui.code_html import EMPTY
 from playground.ui.context import AppContext
 from playground.ui.scores_tab import DELEGATE
+from playground.ui.words import note
 
 EXAMPLES = (
     "A command line tool that counts the words of a text file",
@@ -51,6 +52,7 @@ class Layout:
     delete: gr.Button
     status: gr.HTML
     table: gr.HTML
+    fold: gr.Accordion
     editor: gr.Code
     files: gr.HTML
     report: gr.HTML
@@ -95,13 +97,14 @@ def lay_out(context: AppContext) -> Layout:
                 info="Plans and writes. You may plan with one and write with another.",
                 elem_id="code_model",
             )
-            project = gr.File(
-                label="Project it belongs to (zip, optional): the model sees its outline",
-                file_types=[".zip"],
-                type="filepath",
-                height=104,
-                elem_id="code_project",
-            )
+            with gr.Accordion("Project it belongs to", open=False, elem_id="code_project_fold"):
+                project = gr.File(
+                    label="Zip of a project",
+                    file_types=[".zip"],
+                    type="filepath",
+                    elem_id="code_project",
+                )
+                gr.HTML(note("The model sees its outline: the names of its files, and what its Python files offer."))
             with gr.Accordion("Settings", open=False, elem_id="code_settings"):
                 with gr.Row():
                     seed = gr.Number(
@@ -131,16 +134,17 @@ def lay_out(context: AppContext) -> Layout:
         with gr.Column(scale=7, min_width=300, elem_classes="pg-results"):
             status = gr.HTML("", elem_id="code_status", elem_classes="pg-maybe")
             table = gr.HTML(EMPTY, elem_id="code_table")
-            editor = gr.Code(
-                "", language="json", label="Plan, to edit", lines=6, max_lines=18, wrap_lines=True, interactive=True,
-                buttons=["copy"], elem_id="code_editor",
-            )  # fmt: skip
+            with gr.Accordion("Plan as JSON, to edit", open=True, elem_id="code_fold") as fold:
+                editor = gr.Code(
+                    "", language="json", label="Plan", lines=6, max_lines=18, wrap_lines=True, interactive=True,
+                    buttons=["copy"], elem_id="code_editor",
+                )  # fmt: skip
             files = gr.HTML("", elem_id="code_files", elem_classes="pg-maybe", js_on_load=DELEGATE)
             report = gr.HTML("", elem_id="code_report", elem_classes="pg-maybe")
             zip_file = gr.DownloadButton("Save as a zip", size="sm", visible=False, elem_id="code_zip")
             view = gr.Code(
-                "", label="Code", lines=4, interactive=False, visible=False, wrap_lines=True, buttons=["copy"],
-                elem_id="code_view",
+                "", label="Code", lines=4, max_lines=36, interactive=False, visible=False, wrap_lines=True,
+                buttons=["copy"], elem_id="code_view",
             )  # fmt: skip
     with gr.Row(elem_id="code_bar"):
         plan = gr.Button("Plan", variant="primary", elem_id="code_plan", elem_classes="pg-run", min_width=64, scale=3)
@@ -163,6 +167,7 @@ def lay_out(context: AppContext) -> Layout:
         delete=delete,
         status=status,
         table=table,
+        fold=fold,
         editor=editor,
         files=files,
         report=report,

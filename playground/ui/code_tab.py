@@ -97,7 +97,7 @@ class CodeTab:
         asked = [page.id, page.editor, self._state, *page.form]
         shown = [
             page.status, page.table, page.editor, page.files, page.report, page.zip, page.view, page.plan, page.write,
-            page.again, page.stop, page.id, page.message,
+            page.again, page.stop, page.id, page.message, page.fold,
         ]  # fmt: skip
         self._shown = shown
         for button, example in zip(page.examples, EXAMPLES, strict=True):
@@ -169,6 +169,7 @@ class CodeTab:
             page.id: project.id,
             page.editor: gr.update(value=project.plan, interactive=True),
             page.table: seen.html,
+            page.fold: gr.update(open=not seen.begun),
             page.files: files_html(seen.parts, shown.path) if seen.begun else "",
             page.view: self._code(shown.path, shown.text),
             page.status: "",
@@ -326,7 +327,13 @@ class CodeTab:
             seen = await asyncio.to_thread(self._seen, project.plan, project.files, bool(asked.circles))
             if seen.plan is None:
                 raise InvalidRequest("There is no plan to write.", "Press Plan, or write one in the box.")
-            yield {**self._buttons(True, seen), page.id: project.id, page.table: seen.html, page.report: ""}
+            yield {
+                **self._buttons(True, seen),
+                page.id: project.id,
+                page.table: seen.html,
+                page.report: "",
+                page.fold: gr.update(open=False),
+            }
             wish, card = asked.wish(project.outline), self._card(asked)
             wanted, said = await request_for(self._context.engine, card, wish, owner, seen.plan)
             self._picked.pop(session, None)
