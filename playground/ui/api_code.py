@@ -185,7 +185,7 @@ def _writing(state: Writing, said: tuple[str, ...], path: Path | None) -> dict[s
 
 
 def _row(part: Part) -> dict[str, Any]:
-    row = _named(asdict(replace(part, text=part.live or part.text, seconds=round(part.seconds, 3))))
+    row = _named(asdict(replace(part, text=part.shown, seconds=round(part.seconds, 3))))
     del row["live"]
     return row
 

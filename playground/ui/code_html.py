@@ -18,9 +18,9 @@ SMALL = (
 )
 EMPTY = (
     '<div class="pg-empty"><b>No plan yet</b><span>Say what should be written and press Plan. Small models, the '
-    "starter models among them, plan and program badly: with those, write the plan yourself in the box below, and expect to "
-    f"correct the files. A plan is JSON of this form; Example plan fills in a longer one.</span><code>{escape(SMALL)}"
-    "</code></div>"
+    "starter models among them, plan and program badly: with those, write the plan yourself in the box below, and "
+    "expect to correct the files. A plan is JSON of this form; Example plan fills in a longer one.</span>"
+    f"<code>{escape(SMALL)}</code></div>"
 )
 LANGUAGES = {
     **dict.fromkeys((".py", ".pyi", ".pyw"), "python"),

@@ -85,6 +85,11 @@ class Part:
     live: str = ""
 
     @property
+    def shown(self) -> str:
+        """The file as far as it is known: that of the try under way, else what is kept."""
+        return file_in(self.live, self.path)[0] if self.state == "writing" else self.text
+
+    @property
     def kept(self) -> bool:
         """Whether there is something of it to keep."""
         return bool(self.text or self.error) or self.state in ("done", "lacks names")

@@ -396,8 +396,7 @@ class CodeTab:
         last = files.now or next((path for path in reversed(files.order) if files.parts[path].text), "")
         path = self._picked.get(session, last)
         part = files.parts.get(path, Part(""))
-        content = part.live if part.state == "writing" else part.text
-        return {self._page.files: files_html(files.parts, path), self._page.view: self._code(path, content)}
+        return {self._page.files: files_html(files.parts, path), self._page.view: self._code(path, part.shown)}
 
     def _changed(self, updates: Updates, drawn: Updates) -> Updates:
         """Those that differ from what is drawn: a list that is drawn anew under the hand cannot be clicked."""

@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from playground.protocol import ChatRequest
 from tests.browser.conftest import App, open_tab, reload
 from tests.code.test_planned import MAIN, SUMS, wanted
+from tests.scripted import Play
 from tests.ui.coding import coder
 
 
@@ -24,6 +25,12 @@ def code(page: Page) -> Page:
 def written(app: App) -> list[str]:
     """The files that were asked for."""
     return [wanted(r) for r in app.engine.requests if isinstance(r, ChatRequest) and not r.json_schema]
+
+
+def slow_at(path: str) -> Play:
+    """Takes its time with one file, so that it can be stopped there."""
+    quick, slow = coder(), coder(every=1.5)
+    return lambda r: (slow if isinstance(r, ChatRequest) and wanted(r) == path else quick)(r)
 
 
 def type_plan(page: Page, text: str) -> None:
@@ -44,12 +51,10 @@ def test_plan_write_stop_go_on_and_reload(app: App, code: Page, problems: list[s
     expect(code.locator("#code_table .pg-plan tbody tr")).to_have_count(2)
     expect(code.locator("#code_status")).to_contain_text("Planned in")
     expect(code.locator("#code_editor")).to_contain_text("app/sums.py")
-    app.engine.plays["starter-phi"] = coder(every=0.3)
+    app.engine.plays["starter-phi"] = slow_at("main.py")
     code.click("#code_write")
-    expect(code.locator("#code_status")).to_contain_text("file 1 of 2")
-    expect(code.locator("#code_view")).to_contain_text("ZERO = 0")
-    app.engine.plays["starter-phi"] = coder(every=0.2)
     expect(code.locator("#code_status")).to_contain_text("file 2 of 2")
+    expect(code.locator("#code_files")).to_contain_text("done")
     expect(code.locator("#code_view")).to_contain_text("from app")
     code.keyboard.press("Escape")
     expect(code.locator("#code_status")).to_contain_text("Stopped: 1 of 2 files are done")
@@ -93,9 +98,8 @@ def test_a_plan_by_hand_is_read_as_it_is_typed(app: App, code: Page) -> None:
     code.click("#code_again")
     expect(code.locator("#code_status")).to_contain_text("the file is written")
     assert written(app) == ["app/sums.py", "app/sums.py"]
-    type_plan_again = json.dumps(plan | {"packages": ["x"] * 3})
     code.locator("#code_fold > button").click()
-    type_plan(code, type_plan_again)
+    type_plan(code, json.dumps(plan | {"packages": ["x"] * 3}))
     expect(code.locator("#code_table")).to_contain_text("Packages to install: x, x, x.")
     code.locator("#code_past > button").click()
     code.click("#code_new")
