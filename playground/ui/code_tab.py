@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,33 +13,29 @@ import gradio as gr
 
 from playground.attach.documents import Document, shown_name
 from playground.catalog import ModelCard
-from playground.code.plan import Plan, plan_as_json, plan_from_json, problems_of
+from playground.code.plan import plan_as_json
 from playground.errors import InvalidRequest, PlaygroundError
 from playground.protocol import Failed
-from playground.ui.code_html import (
-    EMPTY,
-    asking_html,
-    ended_html,
-    files_html,
-    language_of,
-    plan_html,
-    report_html,
-    writing_html,
-)
-from playground.ui.code_kept import Project, Projects, save_zip, with_files
-from playground.ui.code_layout import BY_HAND, EXAMPLE, EXAMPLES, lay_out
-from playground.ui.code_run import Asking, Part, Wish, Writing, ask, look_over, outline_of, parts_of, request_for, write
+from playground.ui.code_html import EMPTY, asking_html, ended_html, files_html, report_html, writing_html
+from playground.ui.code_kept import Project, Projects, with_files
+from playground.ui.code_layout import EXAMPLES, lay_out
+from playground.ui.code_projects import PLACE, Past
+from playground.ui.code_run import Asking, Part, Wish, Writing, ask, outline_of, request_for, write
+from playground.ui.code_view import Seen, Updates, View, seen_of
 from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
 from playground.ui.remember import Remember, between, flag, one_of, owner_in, text
 from playground.ui.running import Running
 from playground.ui.words import chat_figures, note, problem, seconds, waiting
 
-PLACE = "code"
 MOST_FILE = 20_000_000
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
+# Where the form stands above what comes of it, a press would change nothing in sight.
+TO_RESULTS = """() => {
+    const results = document.querySelector("#code_row > :nth-child(2)");
+    if (window.innerWidth < 1000 && results) results.scrollIntoView();
+}"""
 LONG: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
-Updates = dict[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -58,24 +54,6 @@ class Form:
         return Wish(self.message or "", self.model, outline, self.temperature, _whole(self.seed), _whole(self.most))
 
 
-@dataclass(frozen=True)
-class Seen:
-    """A plan as it stands in the editor: `plan` None where it is none, `html` what is shown of it."""
-
-    plan: Plan | None
-    problems: Sequence[str]
-    parts: Mapping[str, Part]
-    html: str
-
-    @property
-    def ready(self) -> bool:
-        return self.plan is not None and not self.problems
-
-    @property
-    def begun(self) -> bool:
-        return any(part.kept for part in self.parts.values())
-
-
 class CodeTab:
     """What the page needs of this section: `model`, to label its choices, and `wire`."""
 
@@ -85,6 +63,8 @@ class CodeTab:
         self._live: dict[str, Writing] = {}  # by session, while files are written
         self._picked: dict[str, str] = {}  # by session: the file that is looked at meanwhile
         self._page = page = lay_out(context)
+        self._view = View(page, context.settings)
+        self._past = Past(self._view, self._projects, running)
         self._state = remember.state
         self.model = page.model
         remember.keep("code.message", page.message, text)
@@ -103,88 +83,32 @@ class CodeTab:
         for button, example in zip(page.examples, EXAMPLES, strict=True):
             button.click(fn=None, js=f"() => {example!r}", outputs=page.message)
         edits: dict[str, Any] = {**QUICK, "trigger_mode": "always_last"}
-        page.by_hand.click(self._example, None, [page.id, page.editor, page.message], **QUICK).then(
+        page.by_hand.click(self._past.example, None, [page.id, page.editor, page.message], **QUICK).then(
             self._edited, asked, shown, **QUICK
-        ).then(self._list, [self._state, page.id], page.earlier, **QUICK)
+        ).then(self._past.listed, [self._state, page.id], page.earlier, **QUICK)
         gr.on([page.editor.input, page.circles.input], self._edited, asked, shown, **edits)
-        page.editor.blur(self._list, [self._state, page.id], page.earlier, **QUICK)
-        page.project.clear(self._without_outline, [page.id, self._state], None, **QUICK)
+        page.editor.blur(self._past.listed, [self._state, page.id], page.earlier, **QUICK)
+        page.project.clear(self._past.without_outline, [page.id, self._state], None, **QUICK)
         runs = [
             page.plan.click(self._plan, asked, shown, **LONG),
             page.write.click(self._write, asked, shown, **LONG),
             page.again.click(self._write_again, asked, shown, **LONG),
-            page.earlier.input(self._open, [page.earlier, self._state, page.circles], shown, **QUICK),
-            page.new.click(self._new, None, shown, **QUICK),
-            page.delete.click(self._delete, [page.id, self._state], shown, **QUICK),
+            page.earlier.input(self._past.open, [page.earlier, self._state, page.circles], shown, **QUICK),
+            page.new.click(self._past.new, None, shown, **QUICK),
+            page.delete.click(self._past.delete, [page.id, self._state], shown, **QUICK),
         ]
         for event in runs:
-            event.then(self._list, [self._state, page.id], page.earlier, **QUICK)
+            event.then(self._past.listed, [self._state, page.id], page.earlier, **QUICK)
+        for button in (page.plan, page.write, page.again):
+            button.click(fn=None, js=TO_RESULTS)
         page.stop.click(self._stop, **QUICK)
         page.files.click(self._show, [page.id, self._state], [page.files, page.view], **QUICK)
 
     def wire(self, ready: Any) -> None:
         """Brings the visitor's last project back once the page knows whose it is."""
         page = self._page
-        back = ready.then(self._restore, [self._state, page.message, page.circles], self._shown, **QUICK)
-        back.then(self._list, [self._state, page.id], page.earlier, **QUICK)
-
-    # --- looking ---
-
-    def _seen(self, plan: str, files: Mapping[str, Part], circles: bool) -> Seen:
-        if not plan.strip():
-            return Seen(None, (), {}, EMPTY)
-        try:
-            found = plan_from_json(plan)
-        except PlaygroundError as error:
-            return Seen(None, (), {}, problem(Failed.of(error)))
-        problems = problems_of(found, allow_cycles=circles)
-        return Seen(found, problems, parts_of(found, files), plan_html(found, problems))
-
-    def _buttons(self, busy: bool, seen: Seen) -> Updates:
-        """Ctrl+Enter presses the one that comes next: Plan while there is no plan to write, then Write."""
-        page, ready = self._page, seen.ready
-
-        def styled(first: bool, interactive: bool) -> Any:
-            variant, css = ("primary", ["pg-run"]) if first else ("secondary", [])
-            return gr.update(interactive=interactive, variant=variant, elem_classes=css)
-
-        return {
-            page.plan: styled(not ready, not busy),
-            page.write: styled(ready, ready and not busy),
-            page.again: gr.update(visible=seen.begun, interactive=ready and not busy),
-            page.stop: gr.update(interactive=busy),
-            page.editor: gr.update(interactive=not busy),
-        }
-
-    def _code(self, path: str, content: str) -> Any:
-        return gr.update(value=content, label=path or "Code", language=language_of(path), visible=bool(content))
-
-    async def _whole_view(self, project: Project, circles: bool) -> Updates:
-        """All of a project that is not running: plan, files, what was found in them, and the first of them."""
-        page = self._page
-        seen = await asyncio.to_thread(self._seen, project.plan, project.files, circles)
-        shown = next((part for part in seen.parts.values() if part.text), Part(""))
-        return {
-            **self._buttons(False, seen),
-            page.id: project.id,
-            page.editor: gr.update(value=project.plan, interactive=True),
-            page.table: seen.html,
-            page.fold: gr.update(open=not seen.begun),
-            page.files: files_html(seen.parts, shown.path) if seen.begun else "",
-            page.view: self._code(shown.path, shown.text),
-            page.status: "",
-            **await self._checked(seen, project.message),
-        }
-
-    async def _checked(self, seen: Seen, title: str) -> Updates:
-        """The check over what is whole, and the zip of it."""
-        page = self._page
-        report, data = (None, b"") if seen.plan is None else await look_over(seen.plan, seen.parts)
-        return {page.report: report_html(report), page.zip: await self._zip(data, title)}
-
-    async def _zip(self, data: bytes, title: str) -> Any:
-        path = await asyncio.to_thread(save_zip, self._context.settings, data, title)
-        return gr.update(visible=False) if path is None else gr.update(value=str(path), visible=True)
+        back = ready.then(self._past.restore, [self._state, page.message, page.circles], self._shown, **QUICK)
+        back.then(self._past.listed, [self._state, page.id], page.earlier, **QUICK)
 
     # --- a plan ---
 
@@ -198,8 +122,8 @@ class CodeTab:
             project = await asyncio.to_thread(self._with_plan, owner, project_id, plan, asked)
         except PlaygroundError as error:
             return {page.status: problem(Failed.of(error))}
-        seen = await asyncio.to_thread(self._seen, plan, project.files, asked.circles)
-        buttons = self._buttons(False, seen)
+        seen = await asyncio.to_thread(seen_of, plan, project.files, asked.circles)
+        buttons = self._view.buttons(False, seen)
         del buttons[page.editor]  # it is being typed in
         return {
             **buttons,
@@ -207,6 +131,7 @@ class CodeTab:
             page.table: seen.html,
             page.status: "",
             page.files: files_html(seen.parts, "") if seen.begun else "",
+            **({} if seen.begun else {page.view: gr.update(visible=False)}),
         }
 
     def _with_plan(
@@ -243,8 +168,8 @@ class CodeTab:
         token = self._running.start(session, PLACE)
         last: Asking | None = None
         try:
-            seen = await asyncio.to_thread(self._seen, plan or "", {}, asked.circles)
-            yield {**self._buttons(True, seen), page.status: waiting("Starting")}
+            seen = await asyncio.to_thread(seen_of, plan or "", {}, asked.circles)
+            yield {**self._view.buttons(True, seen), page.status: waiting("Starting")}
             outline = await self._outline(asked)
             wanted, said = await request_for(self._context.engine, self._card(asked), asked.wish(outline), owner)
             written = ""
@@ -253,7 +178,7 @@ class CodeTab:
                     update: Updates = {page.status: asking_html(last)}
                     if last.text != written:
                         written = last.text
-                        update[page.view] = self._plan_code("The plan as it comes", written)
+                        update[page.view] = self._view.plan_code("The plan as it comes", written)
                     yield update
             if not self._running.holds(session, PLACE, token):
                 return
@@ -269,11 +194,11 @@ class CodeTab:
             line = f"Planned in {seconds(last.seconds)}. Change the plan where you like, then press Write."
             figures = chat_figures(last.stats) if last.stats is not None else ""
             yield {
-                **await self._whole_view(project, bool(asked.circles)),
+                **await self._view.all_of(project, bool(asked.circles)),
                 page.status: "".join(map(note, [*said, *last.notices, line])) + figures,
             }
         except PlaygroundError as error:
-            yield {**self._buttons(False, seen), page.status: problem(Failed.of(error))}
+            yield {**self._view.buttons(False, seen), page.status: problem(Failed.of(error))}
         finally:
             self._running.finish(session, PLACE, token)
 
@@ -285,13 +210,10 @@ class CodeTab:
             said = problem(last.failed)
         else:
             said = note("Stopped." + (" What had come of the plan is shown below." if arrived else ""))
-        update: Updates = {**self._buttons(False, seen), page.status: said}
+        update: Updates = {**self._view.buttons(False, seen), page.status: said}
         if arrived:
-            update[page.view] = self._plan_code("What had come of the plan", last.text)  # type: ignore[union-attr]
+            update[page.view] = self._view.plan_code("What had come of the plan", last.text)  # type: ignore[union-attr]
         return update
-
-    def _plan_code(self, label: str, content: str) -> Any:
-        return gr.update(value=content, label=label, language="json", visible=True)
 
     # --- files ---
 
@@ -324,11 +246,11 @@ class CodeTab:
             yield {page.status: waiting("Starting"), page.stop: gr.update(interactive=True)}
             outline = await self._outline(asked)
             project = await asyncio.to_thread(self._project, owner, project_id, text or "", asked, outline, anew)
-            seen = await asyncio.to_thread(self._seen, project.plan, project.files, bool(asked.circles))
+            seen = await asyncio.to_thread(seen_of, project.plan, project.files, bool(asked.circles))
             if seen.plan is None:
                 raise InvalidRequest("There is no plan to write.", "Press Plan, or write one in the box.")
             yield {
-                **self._buttons(True, seen),
+                **self._view.buttons(True, seen),
                 page.id: project.id,
                 page.table: seen.html,
                 page.report: "",
@@ -351,15 +273,15 @@ class CodeTab:
             seen = replace(seen, parts=files.parts)
             ended = problem(files.failed) if files.failed else ended_html(files.parts, files.stopped)
             yield {
-                **self._buttons(False, seen),
+                **self._view.buttons(False, seen),
                 page.status: "".join(map(note, [*said, *files.notices])) + ended,
                 **self._looked_at(session, files),
                 page.report: report_html(files.report),
-                page.zip: await self._zip(files.zip, project.message),
+                page.zip: await self._view.zip(files.zip, project.message),
             }
         except PlaygroundError as error:
-            seen = seen if seen.plan else await asyncio.to_thread(self._seen, text or "", {}, bool(asked.circles))
-            yield {**self._buttons(False, seen), page.status: problem(Failed.of(error))}
+            seen = seen if seen.plan else await asyncio.to_thread(seen_of, text or "", {}, bool(asked.circles))
+            yield {**self._view.buttons(False, seen), page.status: problem(Failed.of(error))}
         finally:
             self._running.finish(session, PLACE, token)
             if files is not None:
@@ -396,7 +318,7 @@ class CodeTab:
         last = files.now or next((path for path in reversed(files.order) if files.parts[path].text), "")
         path = self._picked.get(session, last)
         part = files.parts.get(path, Part(""))
-        return {self._page.files: files_html(files.parts, path), self._page.view: self._code(path, part.shown)}
+        return {self._page.files: files_html(files.parts, path), self._page.view: self._view.code(path, part.shown)}
 
     def _changed(self, updates: Updates, drawn: Updates) -> Updates:
         """Those that differ from what is drawn: a list that is drawn anew under the hand cannot be clicked."""
@@ -419,68 +341,12 @@ class CodeTab:
             project = await asyncio.to_thread(self._projects.found, owner, project_id)
         except PlaygroundError:
             return {page.view: gr.skip()}
-        seen = await asyncio.to_thread(self._seen, project.plan, project.files, True)
+        seen = await asyncio.to_thread(seen_of, project.plan, project.files, True)
         part = seen.parts.get(path, Part(""))
-        return {page.files: files_html(seen.parts, path), page.view: self._code(part.path, part.text)}
+        return {page.files: files_html(seen.parts, path), page.view: self._view.code(part.path, part.text)}
 
     def _stop(self, request: gr.Request) -> None:
         self._running.stop(str(request.session_hash), PLACE)
-
-    # --- projects ---
-
-    async def _restore(self, state: Any, message: str, circles: bool, request: gr.Request) -> Updates:
-        owner = owner_of(request, owner_in(state))
-        project = await asyncio.to_thread(self._projects.last, owner)
-        if project is None or self._running.any(str(request.session_hash), PLACE):
-            return {self._page.id: gr.skip()}
-        update = await self._whole_view(project, bool(circles))
-        return update if message else update | {self._page.message: project.message}
-
-    async def _open(self, project_id: str | None, state: Any, circles: bool, request: gr.Request) -> Updates:
-        page = self._page
-        if self._running.any(str(request.session_hash), PLACE):
-            return {page.status: note("Stop what is written first.")}
-        try:
-            project = await asyncio.to_thread(
-                self._projects.found, owner_of(request, owner_in(state)), project_id or ""
-            )
-        except PlaygroundError as error:
-            return {page.status: problem(Failed.of(error))}
-        return await self._whole_view(project, bool(circles)) | {page.message: project.message}
-
-    async def _new(self, request: gr.Request) -> Updates:
-        page = self._page
-        if self._running.any(str(request.session_hash), PLACE):
-            return {page.status: note("Stop what is written first.")}
-        return await self._whole_view(Project(""), False) | {page.message: ""}
-
-    async def _delete(self, project_id: str, state: Any, request: gr.Request) -> Updates:
-        page = self._page
-        if self._running.any(str(request.session_hash), PLACE):
-            return {page.status: note("Stop what is written first.")}
-        if not project_id:
-            return {page.status: note("There is nothing to delete: no project is open.")}
-        await asyncio.to_thread(self._projects.delete, owner_of(request, owner_in(state)), project_id)
-        return await self._whole_view(Project(""), False) | {page.status: note("The project is deleted.")}
-
-    async def _list(self, state: Any, project_id: str, request: gr.Request) -> Any:
-        projects = await asyncio.to_thread(self._projects.listed, owner_of(request, owner_in(state)))
-        choices = [(_line(project), project.id) for project in projects]
-        return gr.update(choices=choices, value=project_id if any(project_id == one.id for one in projects) else None)
-
-    async def _without_outline(self, project_id: str, state: Any, request: gr.Request) -> None:
-        if project_id:
-            owner = owner_of(request, owner_in(state))
-            try:
-                await asyncio.to_thread(self._projects.change, owner, project_id, lambda p: replace(p, outline=None))
-            except InvalidRequest:
-                return  # there is no project that could have one
-
-    def _example(self, request: gr.Request) -> tuple[Any, Any, Any]:
-        """A plan by hand, as a project of its own."""
-        if self._running.any(str(request.session_hash), PLACE):
-            return gr.skip(), gr.skip(), gr.skip()
-        return "", EXAMPLE, BY_HAND
 
     # --- small ---
 
@@ -507,12 +373,6 @@ class CodeTab:
 def build_code(context: AppContext, running: Running, remember: Remember) -> CodeTab:
     """Adds the section's contents."""
     return CodeTab(context, running, remember)
-
-
-def _line(project: Project) -> str:
-    """A project in the list of earlier ones."""
-    written = sum(not part.error for part in project.files.values())
-    return f"{project.title} ({written} file{'s' * (written != 1)})" if written else f"{project.title} (plan)"
 
 
 def _whole(value: float | None) -> int | None:

@@ -47,7 +47,7 @@ class Section:
             for block_id, event in function.targets:
                 if block_id is not None:
                     self.found.setdefault((str(page.blocks[block_id].elem_id), event), function.fn)
-        self.restore = next(f.fn for f in page.fns.values() if f.fn is not None and "_restore" in str(f.fn))
+        self.restore = next(f.fn for f in page.fns.values() if f.fn is not None and "Past.restore" in str(f.fn))
         self.session = SimpleNamespace(session_hash="s", username=None)
         self.state: Any = STATE
         self.now: dict[str, Any] = {"code_id": "", "code_editor": "", "code_message": "A program that adds."}
