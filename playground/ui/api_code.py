@@ -22,7 +22,8 @@ from playground.protocol import CancelToken
 from playground.ui.api_files import uploaded
 from playground.ui.api_shared import model_ids, sentence, told
 from playground.ui.code_kept import save_zip
-from playground.ui.code_run import Asking, Part, Wish, Writing, ask, outline_of, parts_of, plan_from, request_for, write
+from playground.ui.code_run import Asking, Wish, ask, outline_of, plan_from, request_for
+from playground.ui.code_writing import Part, Writing, parts_of, write
 from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
 

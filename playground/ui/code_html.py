@@ -8,7 +8,8 @@ from pathlib import PurePosixPath
 
 from playground.code.check import Report
 from playground.code.plan import Plan, in_order
-from playground.ui.code_run import Asking, Part, Writing
+from playground.ui.code_run import Asking
+from playground.ui.code_writing import Part, Writing
 from playground.ui.words import note, seconds, waiting
 
 MOST_SHOWN = 30  # problems, names

@@ -21,7 +21,7 @@ from typing import Any
 from playground.attach.documents import Document
 from playground.errors import InvalidRequest
 from playground.settings import Settings
-from playground.ui.code_run import Part
+from playground.ui.code_writing import Part
 from playground.ui.outputs import outputs_folder
 
 log = logging.getLogger(__name__)
@@ -164,9 +164,17 @@ def _read(path: Path) -> Project:
 
 
 def with_files(project: Project, parts: Mapping[str, Part]) -> Project:
-    """The project with what there is of these files; without what is being written at this moment."""
-    kept = {path: replace(part, live="") for path, part in parts.items() if part.kept and part.state != "writing"}
-    return replace(project, files={**project.files, **kept})
+    """The project with what there is of these files; without what is being written at this moment.
+
+    A whole file stays where this one is none: another page of the same owner may have finished it.
+    """
+    files = dict(project.files)
+    for path, part in parts.items():
+        before = files.get(path)
+        worse = part.error and before is not None and before.kept and not before.error
+        if part.kept and part.state != "writing" and not worse:
+            files[path] = replace(part, live="")
+    return replace(project, files=files)
 
 
 def save_zip(settings: Settings, data: bytes, title: str) -> Path | None:

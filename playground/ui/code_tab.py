@@ -20,8 +20,9 @@ from playground.ui.code_html import EMPTY, asking_html, ended_html, files_html, 
 from playground.ui.code_kept import Project, Projects, with_files
 from playground.ui.code_layout import EXAMPLES, lay_out
 from playground.ui.code_projects import PLACE, Past
-from playground.ui.code_run import Asking, Part, Wish, Writing, ask, outline_of, request_for, write
+from playground.ui.code_run import Asking, Wish, ask, outline_of, request_for
 from playground.ui.code_view import Seen, Updates, View, seen_of
+from playground.ui.code_writing import Part, Writing, write
 from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
 from playground.ui.remember import Remember, between, flag, one_of, owner_in, text

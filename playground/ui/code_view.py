@@ -16,7 +16,7 @@ from playground.settings import Settings
 from playground.ui.code_html import EMPTY, files_html, language_of, plan_html, report_html
 from playground.ui.code_kept import Project, save_zip
 from playground.ui.code_layout import Layout
-from playground.ui.code_run import Part, look_over, parts_of
+from playground.ui.code_writing import Part, look_over, parts_of
 from playground.ui.words import problem
 
 Updates = dict[Any, Any]

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from playground.protocol import ChatRequest
-from tests.browser.conftest import App, open_tab, reload
+from tests.browser.conftest import App, open_tab, reload, until
 from tests.code.test_planned import MAIN, SUMS, wanted
 from tests.scripted import Play
 from tests.ui.coding import coder
@@ -63,6 +63,12 @@ def test_plan_write_stop_go_on_and_reload(app: App, code: Page, problems: list[s
     open_tab(code, "Code")
     expect(code.locator("#code_message textarea")).to_have_value("A program that adds.")
     expect(code.locator("#code_files")).to_contain_text("not whole")
+    code.click("#code_write")
+    expect(code.locator("#code_status")).to_contain_text("file 2 of 2")
+    reload(code, problems)  # in the middle
+    until(lambda: app.engine.busy == 0, "the run of the page that was left to end")
+    open_tab(code, "Code")
+    expect(code.locator("#code_files")).to_contain_text("done")
     app.engine.plays["starter-phi"] = coder()
     app.engine.requests.clear()
     code.click("#code_write")

@@ -18,9 +18,9 @@ from playground.catalog import load_catalog
 from playground.code.plan import plan_as_json
 from playground.protocol import ChatRequest
 from playground.settings import Settings
-from playground.ui.code_kept import MOST_PROJECTS, Projects
-from playground.ui.code_run import Part
+from playground.ui.code_kept import MOST_PROJECTS, Project, Projects, with_files
 from playground.ui.code_tab import build_code
+from playground.ui.code_writing import Part
 from playground.ui.context import AppContext
 from playground.ui.remember import Remember
 from playground.ui.running import Running
@@ -319,3 +319,11 @@ def test_projects_are_bounded_and_survive_half_a_character(tmp_path: Path) -> No
     (path,) = tmp_path.glob(f"*/{last.id}.json")
     path.write_text("{")
     assert last.id not in [project.id for project in projects.listed("me")]
+
+
+def test_what_one_page_finished_is_not_undone_by_another_that_is_left() -> None:
+    whole, cut = Part("a.py", "done", "A = 1\n"), Part("a.py", "not whole", "A =", "Stopped.")
+    project = with_files(Project("x"), {"a.py": whole, "b.py": Part("b.py"), "c.py": Part("c.py", "writing", live="C")})
+    assert project.files == {"a.py": whole}
+    assert with_files(project, {"a.py": cut}).files == {"a.py": whole}
+    assert with_files(Project("x", files={"a.py": cut}), {"a.py": whole}).files == {"a.py": whole}
