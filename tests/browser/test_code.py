@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from playground.protocol import ChatRequest
+from playground.protocol import ChatRequest, Request
 from tests.browser.conftest import App, open_tab, reload, until
 from tests.code.test_planned import MAIN, SUMS, wanted
-from tests.scripted import Play
+from tests.scripted import Play, Script
 from tests.ui.coding import coder
 
 
@@ -27,10 +27,17 @@ def written(app: App) -> list[str]:
     return [wanted(r) for r in app.engine.requests if isinstance(r, ChatRequest) and not r.json_schema]
 
 
-def slow_at(path: str) -> Play:
-    """Takes its time with one file, so that it can be stopped there."""
-    quick, slow = coder(), coder(every=1.5)
-    return lambda r: (slow if isinstance(r, ChatRequest) and wanted(r) == path else quick)(r)
+def held_at(path: str) -> Play:
+    """Begins one file and waits there until it is stopped, however slow the page is."""
+    quick = coder()
+
+    def play(request: Request) -> Script:
+        script = quick(request)
+        if not isinstance(request, ChatRequest) or wanted(request) != path:
+            return script
+        return [*script[:4], *((600.0, event) for _, event in script[4:])]
+
+    return play
 
 
 def type_plan(page: Page, text: str) -> None:
@@ -51,12 +58,13 @@ def test_plan_write_stop_go_on_and_reload(app: App, code: Page, problems: list[s
     expect(code.locator("#code_table .pg-plan tbody tr")).to_have_count(2)
     expect(code.locator("#code_status")).to_contain_text("Planned in")
     expect(code.locator("#code_editor")).to_contain_text("app/sums.py")
-    app.engine.plays["starter-phi"] = slow_at("main.py")
+    app.engine.plays["starter-phi"] = held_at("main.py")
     code.click("#code_write")
     expect(code.locator("#code_status")).to_contain_text("file 2 of 2")
     expect(code.locator("#code_files")).to_contain_text("done")
     expect(code.locator("#code_view")).to_contain_text("from app")
     code.keyboard.press("Escape")
+    until(lambda: len(app.engine.cancelled) == 1, "the file to be stopped")
     expect(code.locator("#code_status")).to_contain_text("Stopped: 1 of 2 files are done")
     expect(code.locator("#code_files")).to_contain_text("not whole")
     reload(code, problems)
