@@ -7,6 +7,7 @@ and what the files before it offer; the whole is checked and packed at the end. 
 from __future__ import annotations
 
 import ast
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -19,7 +20,18 @@ from playground.code.names import names_of
 from playground.code.pack import packed
 from playground.code.plan import PLAN_SCHEMA, Plan, PlannedFile, in_order, plan_as_json, plan_from_json, problems_of
 from playground.errors import InvalidRequest
-from playground.protocol import CancelToken, ChatRequest, ChatStats, Done, Engine, Event, Failed, Message, Token
+from playground.protocol import (
+    CancelToken,
+    ChatRequest,
+    ChatStats,
+    Done,
+    Engine,
+    Event,
+    Failed,
+    Linked,
+    Message,
+    Token,
+)
 
 TRIES = 2  # for a plan that holds together, and for each file
 MOST_SHOWN = 60_000  # characters of earlier files' outlines in one prompt
@@ -102,7 +114,7 @@ async def ask_plan(
     for _ in range(tries):
         text, ended = "", None
         turn = replace(request, messages=_instructed(asked, PLAN_FIRST), **_bound(PLAN_SCHEMA))
-        async with aclosing(engine.submit(turn, cancel)) as events:  # type: ignore[type-var]  # an async generator
+        async with aclosing(engine.submit(turn, Linked(cancel))) as events:  # type: ignore[type-var]  # an async generator
             async for event in events:
                 yield Progress("", event)
                 if isinstance(event, Token) and event.kind == "answer":
@@ -158,7 +170,7 @@ async def write_files(
     for path, text in (done or {}).items():
         planned = plan.file(path)
         if planned is not None:
-            found[path] = FileWritten(path, text, missing=_missing(planned, text))
+            found[path] = FileWritten(path, text, missing=missing_names(planned, text))
     for index, file in enumerate(order, 1):
         if file.path in found or cancel.cancelled:
             continue
@@ -181,7 +193,13 @@ async def write_files(
         yield best
     files = tuple(found[file.path] for file in plan.files if file.path in found)
     whole = [CodeFile(file.path, file.text) for file in files if file.whole]
-    yield Written(files, check(whole, plan.packages), packed(whole) if whole else b"", cancel.cancelled)
+    report, data = await asyncio.to_thread(looked_over, whole, plan)  # of many files this takes seconds
+    yield Written(files, report, data, cancel.cancelled)
+
+
+def looked_over(whole: Sequence[CodeFile], plan: Plan) -> tuple[Report, bytes]:
+    """What the check over these files of a plan found, and the files as a zip, b"" for none."""
+    return check(whole, plan.packages), packed(whole) if whole else b""
 
 
 ENGINE_FAILED = "The model failed: "
@@ -192,7 +210,7 @@ async def _one(
 ) -> AsyncGenerator[PlanEvent, None]:
     """One try at one file: Progress, then FileWritten."""
     answer, ended = "", None
-    async with aclosing(engine.submit(request, cancel)) as events:  # type: ignore[type-var]  # an async generator
+    async with aclosing(engine.submit(request, Linked(cancel))) as events:  # type: ignore[type-var]  # an async generator
         async for event in events:
             yield Progress(file.path, event)
             if isinstance(event, Token) and event.kind == "answer":
@@ -210,8 +228,8 @@ async def _one(
     elif stats is not None and stats.stop_reason == "length" and not closed:
         error = "The answer ended before the file did: there was no room for more tokens."
     else:
-        error = _syntax(file.path, text)
-    yield FileWritten(file.path, text, error, () if error else _missing(file, text), stats)
+        error = await asyncio.to_thread(_syntax, file.path, text)
+    yield FileWritten(file.path, text, error, () if error else missing_names(file, text), stats)
 
 
 # --- prompts --------------------------------------------------------------------------------------------------------
@@ -269,7 +287,7 @@ def _syntax(path: str, text: str) -> str:
     return next((f"Line {p.line}: {p.text}" for p in problems if p.kind == "syntax"), "")
 
 
-def _missing(file: PlannedFile, text: str) -> tuple[str, ...]:
+def missing_names(file: PlannedFile, text: str) -> tuple[str, ...]:
     """Names that the plan promises of a Python file and that it does not define; () where that cannot be told."""
     if not file.path.endswith(".py"):
         return ()

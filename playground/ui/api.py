@@ -15,6 +15,7 @@ from playground.ui.api_batches import register_batches
 from playground.ui.api_battles import register_battles
 from playground.ui.api_chat import register_chat
 from playground.ui.api_classify import register_classify
+from playground.ui.api_code import register_code
 from playground.ui.api_images import register_images
 from playground.ui.api_models import register_models
 from playground.ui.api_shared import told
@@ -31,6 +32,7 @@ def register(context: AppContext) -> None:
     register_battles(context)
     register_models(context)
     register_batches(context)
+    register_code(context)
 
 
 def _register_tables(context: AppContext) -> None:

@@ -10,6 +10,8 @@ TEXT = """
 ## What to try
 - **Chat**: send one question to two models. One thinks before it answers: open the fold above its answer.
 - **Classify**: click an example. Texts with their true labels beside them give accuracy and a confusion matrix.
+- **Code**: press *Example plan*, change it, then *Write*: each file is written by itself, checked and packed. A larger
+  model can make the plan, too; the starter models plan and program badly.
 - **Text to image**: click an example. The same seed over two models shows what differs between them.
 - **Inpaint**: press *Try the example*, then *Inpaint*. The rest of the picture stays the same to the last bit, and the
   page checks that.

@@ -12,6 +12,7 @@ from playground.ui.batch_tab import build_batches
 from playground.ui.battle_tab import build_battle
 from playground.ui.chat_tab import build_chat, labelled
 from playground.ui.classify_tab import build_classify
+from playground.ui.code_tab import build_code
 from playground.ui.context import AppContext
 from playground.ui.header import build_header
 from playground.ui.help_tab import build_help
@@ -45,6 +46,8 @@ def build(context: AppContext) -> gr.Blocks:
                     batches = build_batches(context, running, remember)
                 with gr.Tab("Classify", id="classify", elem_id="tab_classify"):
                     classes = build_classify(context, running, remember)
+                with gr.Tab("Code", id="code", elem_id="tab_code"):
+                    code = build_code(context, running, remember)
             with gr.Tab("Text to image", id="image", elem_id="tab_image"):
                 images = build_images(context, running, remember)
             with gr.Tab("Inpaint", id="inpaint", elem_id="tab_inpaint"):
@@ -61,9 +64,10 @@ def build(context: AppContext) -> gr.Blocks:
         battle.wire(ready)
         batches.wire(ready)
         classes.wire(ready)
+        code.wire(ready)
         chips.click(lambda: gr.update(selected="models"), outputs=tabs, queue=False, api_visibility="private")
 
-        text_choices = [*chat.models, batches.models, classes.models]
+        text_choices = [*chat.models, batches.models, classes.models, code.model]
 
         async def label() -> list[Any]:
             states = {s.id: s.state for s in await context.engine.models()}

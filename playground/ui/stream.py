@@ -8,8 +8,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import suppress
+from typing import Any
 
 from playground.errors import PlaygroundError
 from playground.protocol import CancelToken, Done, Engine, Event, Failed, Linked, Request
@@ -21,18 +22,23 @@ TICK_S = 0.5
 GRACE_S = 2.0  # how long an engine may take to end after a cancel
 
 
-async def batches(engine: Engine, request: Request, cancel: CancelToken) -> AsyncGenerator[list[Event]]:
+def batches(engine: Engine, request: Request, cancel: CancelToken) -> AsyncGenerator[list[Event]]:
     """Yields events as they come, those of one interval together; an empty list every half second without any.
 
     The last batch holds Done or Failed, unless the user cancelled and the engine did not answer in time. Leaving the
     iterator cancels the request, not the token.
     """
-    queue: asyncio.Queue[Event | None] = asyncio.Queue()
+    return paced(lambda linked: engine.submit(request, linked), cancel)
+
+
+async def paced(start: Callable[[CancelToken], AsyncIterator[Any]], cancel: CancelToken) -> AsyncGenerator[list[Any]]:
+    """The same for any stream of events; `start` is handed the token that this cancels when it is left."""
+    queue: asyncio.Queue[Any] = asyncio.Queue()
     linked = Linked(cancel)
 
     async def pump() -> None:
         try:
-            async for event in engine.submit(request, linked):
+            async for event in start(linked):
                 queue.put_nowait(event)
         except PlaygroundError as error:
             queue.put_nowait(Failed.of(error))
@@ -48,7 +54,7 @@ async def batches(engine: Engine, request: Request, cancel: CancelToken) -> Asyn
     cancelled_at: float | None = None
     try:
         while True:
-            batch: list[Event] = []
+            batch: list[Any] = []
             ended = False
             with suppress(TimeoutError):
                 first = await asyncio.wait_for(queue.get(), TICK_S)
