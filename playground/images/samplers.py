@@ -80,6 +80,8 @@ _ROWS = (
         "TCD", "TCDScheduler", {"clip_sample": False}, ("Automatic",), max_steps=50, distilled=True, takes_eta=True
     ),
 )
+# Names of the same algorithm that other programs write.
+SYNONYMS = {"PLMS": "PNDM"}
 _TABLE = {row.name: row for row in _ROWS}
 
 # Models trained by flow matching have one sampler of their own; the solvers above are for noise prediction.
