@@ -42,8 +42,8 @@ class Sampler:
 
 
 _NO_SIGMAS = ("Automatic", *_SPACINGS)
-# The singlestep class has one spacing, whole numbers of SGM uniform: that name would change next to nothing.
-_NO_SPACING = ("Automatic", *_SIGMAS, "Simple")
+# The singlestep class has one spacing, all but SGM uniform and Simple: these names would change next to nothing.
+_NO_SPACING = ("Automatic", *_SIGMAS)
 _NO_OWN = ("Automatic", *_SIGMAS, *_SPACINGS)
 # Not named "DPM++ 2S a": diffusers has no ancestral singlestep solver.
 _ROWS = (
