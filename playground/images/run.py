@@ -63,9 +63,9 @@ def paint(
         PlaygroundError: the model produced numbers that are not finite.
     """
     started = time.perf_counter()
+    request = with_variation(request)
     assert request.steps is not None, "the request must come from checked_image"
     seed = secrets.randbelow(2**32 - 8) if request.seed is None else request.seed
-    request = with_variation(request)
     for name, text in (("prompt", request.prompt), ("negative prompt", request.negative_prompt)):
         _tell_of_long_prompt(loaded, name, text, emit)
     check(cancel)
