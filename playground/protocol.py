@@ -75,6 +75,10 @@ class ImageRequest:
 
     `mask`: white is repainted. `area`: "whole" or "masked". `masked_content`: "original", "fill", "latent noise" or
     "latent nothing". `feather` and `padding` in pixels. `preview_every`: steps between previews, 0 for none.
+
+    `guidance_rescale`: 0 to 1, pulls guided predictions back to the spread of unguided ones (Lin et al. 2023, arXiv
+    2305.08891). `eta`: 0 to 1, the share of fresh noise in each step, for samplers that have it. `variation_strength`:
+    0 to 1, how far the initial noise is turned towards that of `variation_seed`, which is the same for every picture.
     """
 
     model: str
@@ -100,6 +104,10 @@ class ImageRequest:
     padding: int = 32
     preview_every: int = 2
     owner: str = ""
+    guidance_rescale: float = 0.0
+    eta: float | None = None
+    variation_seed: int | None = None
+    variation_strength: float = 0.0
 
 
 @dataclass(frozen=True)

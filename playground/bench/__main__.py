@@ -14,6 +14,7 @@ NAMES = {
     "startup": "from the command to the page, a token, a picture",
     "loader": "leases, loads, sharing and switching against the plain library calls",
     "chat": "many users, a second turn, one user against plain generate, two columns",
+    "images": "the engine and HTTP against the bare pipeline, default settings, a batch of four, previews",
     "classify": "texts a second and latency of a text, for the shipped text models",
     "batches": "a prefix that prompts share, and reasoning once for prompts that are much alike",
     "speculation": "guessed tokens: speed with and without prompt lookup and a draft model, and how many were right",
@@ -37,6 +38,7 @@ def main() -> None:
         "startup": _startup,
         "loader": _loader,
         "chat": _chat,
+        "images": _images,
         "classify": _classify,
         "batches": _batches,
         "speculation": _speculation,
@@ -69,6 +71,15 @@ def _chat(runs: int, as_json: bool) -> None:
     from playground.bench.chat import measure_chat
 
     _compared(measure_chat(runs), as_json)
+
+
+def _images(runs: int, as_json: bool) -> None:
+    from playground.bench.images import measure_images
+
+    figures, said = measure_images(runs)
+    _compared(figures, as_json)
+    if not as_json:
+        print("\n".join(said))
 
 
 def _classify(runs: int, as_json: bool) -> None:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from playground.catalog import ModelCard
 from playground.errors import InvalidRequest
 from playground.images import masks, pipelines, samplers
+from playground.images.advanced import check_advanced
 from playground.images.pictures import open_picture
 from playground.protocol import ImageRequest
 
@@ -59,14 +60,19 @@ def checked_image(request: ImageRequest, card: ModelCard) -> ImageRequest:
         schedule=schedule,
         width=width,
         height=height,
-        seed=None if request.seed in (None, -1) else _whole("seed", request.seed, SEED),
+        seed=_seed("seed", request.seed),
         batch_size=_whole("batch_size", request.batch_size, BATCH),
         strength=_number("strength", request.strength, (0.0, 1.0)),
         style_strength=_number("style_strength", request.style_strength, (0.0, 1.0)),
         feather=_whole("feather", request.feather, (0, 64)),
         padding=_whole("padding", request.padding, (0, 256)),
         preview_every=_whole("preview_every", request.preview_every, (0, STEPS[1])),
+        guidance_rescale=_number("guidance_rescale", request.guidance_rescale, (0.0, 1.0)),
+        eta=None if request.eta is None else _number("eta", request.eta, (0.0, 1.0)),
+        variation_seed=_seed("variation_seed", request.variation_seed),
+        variation_strength=_number("variation_strength", request.variation_strength, (0.0, 1.0)),
     )
+    check_advanced(checked, card.model_class)
     if checked.kind != "text_to_image":
         _check_pictures(checked)
         if int(steps * checked.strength) < 1:
@@ -77,9 +83,14 @@ def checked_image(request: ImageRequest, card: ModelCard) -> ImageRequest:
     return checked
 
 
+def _seed(name: str, value: object) -> int | None:
+    return None if value is None or value == -1 else _whole(name, value, SEED)
+
+
 def _sampler(request: ImageRequest, card: ModelCard, steps: int) -> tuple[str, str]:
     names = samplers.samplers(card.model_class)
     sampler = _or(request.sampler, card.defaults.sampler, names[0] if len(names) == 1 else "DPM++ 2M")
+    sampler = samplers.SYNONYMS.get(str(sampler), sampler)
     if sampler not in names:
         fits = "" if len(names) > 1 else f" for {card.name}"
         near = ", ".join(samplers.closest(sampler, names))

@@ -22,6 +22,7 @@ import playground
 from playground.errors import ModelUnavailable, OutOfMemory
 from playground.images import latents as lat
 from playground.images import masks, noise
+from playground.images.advanced import advanced_record, call_options, with_variation
 from playground.images.canvas import Canvas, canvas_for
 from playground.images.count import count_tokens, left_out
 from playground.images.memory import Plan, smaller, tiled
@@ -62,6 +63,7 @@ def paint(
         PlaygroundError: the model produced numbers that are not finite.
     """
     started = time.perf_counter()
+    request = with_variation(request)
     assert request.steps is not None, "the request must come from checked_image"
     seed = secrets.randbelow(2**32 - 8) if request.seed is None else request.seed
     for name, text in (("prompt", request.prompt), ("negative prompt", request.negative_prompt)):
@@ -156,6 +158,7 @@ def _painted(
         "num_images_per_prompt": request.batch_size,
         "generator": sources,
     }
+    options |= call_options(request, pipeline)
     accepted = inspect.signature(pipeline.__call__).parameters
     if request.negative_prompt:
         if "negative_prompt" in accepted:
@@ -168,7 +171,7 @@ def _painted(
         options |= {"strength": request.strength} | _start(pipeline, request, canvas, seed)
     elif family:
         shape = (pipeline.unet.config.in_channels, height // _factor(pipeline), width // _factor(pipeline))
-        options["latents"] = noise.initial_latents(shape, sources, pipeline.unet.dtype, loaded.device)
+        options["latents"] = _noise(request, shape, sources, pipeline.unet.dtype, loaded.device)
     factors = factors_of(pipeline.vae) if family and request.preview_every else None
     watch = Watch(emit, cancel, request.preview_every, factors, (width, height), span)
     watch.attach(pipeline)
@@ -179,6 +182,13 @@ def _painted(
     for one in latents.split(1):
         pixels = lat.to_picture_tensor(pipeline.vae, one)
         yield _checked_safe(pipeline, pixels, emit)
+
+
+def _noise(request: ImageRequest, shape: tuple[int, int, int], sources: Any, dtype: Any, device: str) -> torch.Tensor:
+    if not request.variation_strength:
+        return noise.initial_latents(shape, sources, dtype, device)
+    seed = request.variation_seed or 0
+    return noise.varied_latents(shape, sources, dtype, device, seed, request.variation_strength)
 
 
 def _start(pipeline: Any, request: ImageRequest, canvas: Canvas, seed: int) -> dict[str, Any]:
@@ -275,6 +285,7 @@ def _record(
     if request.kind == "inpaint":
         record |= {"feather": request.feather, "masked_content": request.masked_content, "area": request.area}
         record |= {"padding": request.padding} if request.area == "masked" else {}
+    record |= advanced_record(request)
     return record | {
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "device": loaded.device,

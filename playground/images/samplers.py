@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from diffusers import SchedulerMixin
 
 _SIGMAS = ("Karras", "Exponential", "Beta")
+_OWN = ("SGM uniform", "Simple")  # diffusers has neither: its "trailing" is close to both and equal to none
 _SPACINGS = ("Trailing", "Leading", "Linspace")
 _SIGMA_FLAGS = {
     "Karras": "use_karras_sigmas",
@@ -26,7 +27,7 @@ _SIGMA_FLAGS = {
 
 @dataclass(frozen=True)
 class Sampler:
-    """One row: `schedules` are those that its class honours; `order` is its model calls a step, roughly.
+    """One row: `schedules` are those that its class honours; `takes_eta`: whether `eta` changes its noise.
 
     `distilled`: made for models distilled to few steps (LCM, TCD); on others the pictures are poor.
     """
@@ -34,13 +35,16 @@ class Sampler:
     name: str
     scheduler: str
     config: Mapping[str, Any] = field(default_factory=dict)
-    schedules: tuple[str, ...] = ("Automatic", *_SIGMAS, *_SPACINGS)
+    schedules: tuple[str, ...] = ("Automatic", *_SIGMAS, *_OWN, *_SPACINGS)
     max_steps: int = 150
     distilled: bool = False
+    takes_eta: bool = False
 
 
 _NO_SIGMAS = ("Automatic", *_SPACINGS)
+# The singlestep class has one spacing, all but SGM uniform and Simple: these names would change next to nothing.
 _NO_SPACING = ("Automatic", *_SIGMAS)
+_NO_OWN = ("Automatic", *_SIGMAS, *_SPACINGS)
 # Not named "DPM++ 2S a": diffusers has no ancestral singlestep solver.
 _ROWS = (
     Sampler("Euler", "EulerDiscreteScheduler"),
@@ -49,6 +53,12 @@ _ROWS = (
     Sampler("LMS", "LMSDiscreteScheduler"),
     Sampler("DPM2", "KDPM2DiscreteScheduler"),
     Sampler("DPM2 a", "KDPM2AncestralDiscreteScheduler"),
+    Sampler(
+        "DPM++ 2S",
+        "DPMSolverSinglestepScheduler",
+        {"algorithm_type": "dpmsolver++", "solver_order": 2, "lower_order_final": True},
+        schedules=_NO_SPACING,
+    ),
     Sampler("DPM++ 2M", "DPMSolverMultistepScheduler", {"algorithm_type": "dpmsolver++", "solver_order": 2}),
     Sampler(
         "DPM++ SDE",
@@ -58,15 +68,21 @@ _ROWS = (
     ),
     Sampler("DPM++ 2M SDE", "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "solver_order": 2}),
     Sampler("DPM++ 3M SDE", "DPMSolverMultistepScheduler", {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}),
-    Sampler("DDIM", "DDIMScheduler", {"clip_sample": False}, schedules=_NO_SIGMAS),
+    Sampler("DDIM", "DDIMScheduler", {"clip_sample": False}, schedules=_NO_SIGMAS, takes_eta=True),
     Sampler("DDPM", "DDPMScheduler", {"clip_sample": False}, schedules=_NO_SIGMAS),
+    # Without the Runge-Kutta start of the paper, as Stable Diffusion checkpoints are set: that is PLMS.
     Sampler("PNDM", "PNDMScheduler", {"skip_prk_steps": True}, schedules=_NO_SIGMAS),
     Sampler("UniPC", "UniPCMultistepScheduler"),
-    Sampler("DEIS", "DEISMultistepScheduler", {"algorithm_type": "deis"}),
+    # Its last sigma repeats the one before: schedules that jump to 0 from far off would leave that much noise.
+    Sampler("DEIS", "DEISMultistepScheduler", {"algorithm_type": "deis"}, schedules=_NO_OWN),
     # These two pick their own steps out of 50 that the distillation used.
     Sampler("LCM", "LCMScheduler", {"clip_sample": False}, ("Automatic",), max_steps=50, distilled=True),
-    Sampler("TCD", "TCDScheduler", {"clip_sample": False}, ("Automatic",), max_steps=50, distilled=True),
+    Sampler(
+        "TCD", "TCDScheduler", {"clip_sample": False}, ("Automatic",), max_steps=50, distilled=True, takes_eta=True
+    ),
 )
+# Names of the same algorithm that other programs write.
+SYNONYMS = {"PLMS": "PNDM"}
 _TABLE = {row.name: row for row in _ROWS}
 
 # Models trained by flow matching have one sampler of their own; the solvers above are for noise prediction.
@@ -86,6 +102,11 @@ def schedules_of(sampler: str, model_class: str = "") -> tuple[str, ...]:
     """
     row = sampler_row(sampler)
     return ("Automatic",) if model_class in FLOW_CLASSES else row.schedules
+
+
+def takes_eta(sampler: str) -> bool:
+    """Whether `eta` means something to this sampler."""
+    return sampler in _TABLE and _TABLE[sampler].takes_eta
 
 
 def sampler_row(name: str) -> Sampler:
@@ -134,10 +155,17 @@ def build_scheduler(sampler: str, schedule: str, checkpoint: Any) -> SchedulerMi
     overrides: dict[str, Any] = dict(row.config)
     if "Karras" in row.schedules:
         overrides |= {flag: name == schedule for name, flag in _SIGMA_FLAGS.items()}
+    if schedule in _OWN:
+        overrides["use_exponential_sigmas"] = True
     if schedule in _SPACINGS:
         overrides["timestep_spacing"] = schedule.lower()
     config = {k: v for k, v in checkpoint.config.items() if k not in _SOLVER_KEYS}
-    return _from_first_step(cls.from_config(config, **overrides))
+    scheduler = cls.from_config(config, **overrides)
+    if schedule in _OWN:
+        from playground.images import sigmas
+
+        sigmas.follow(scheduler, schedule)
+    return _from_first_step(scheduler)
 
 
 # How one solver was set up says nothing of another: these are not carried over, while betas and prediction type are.

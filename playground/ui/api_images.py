@@ -37,13 +37,25 @@ def register_images(context: AppContext) -> None:
         schedule: str | None = None,
         seed: int | None = None,
         batch_size: int = 1,
+        guidance_rescale: float = 0.0,
+        eta: float | None = None,
+        variation_seed: int | None = None,
+        variation_strength: float = 0.0,
         request: gr.Request = None,  # type: ignore[assignment]  # gradio fills it in
     ) -> tuple[list[dict], list[dict]]:
         """Pictures from a sentence: the gallery, and a list with model, seed, size, seconds and parameters of each."""
         wanted = ImageRequest(
             "", prompt, "text_to_image", negative_prompt, width, height, steps, guidance_scale, sampler, schedule, seed
         )
-        async for result in paint_all(context, models, replace(wanted, batch_size=batch_size), request):
+        wanted = replace(
+            wanted,
+            batch_size=batch_size,
+            guidance_rescale=guidance_rescale,
+            eta=eta,
+            variation_seed=variation_seed,
+            variation_strength=variation_strength,
+        )
+        async for result in paint_all(context, models, wanted, request):
             yield result
 
     async def image_to_image(  # type: ignore[misc]  # gradio wants the hint of one yield
@@ -60,6 +72,8 @@ def register_images(context: AppContext) -> None:
         batch_size: int = 1,
         image: dict | None = None,
         strength: float = 0.75,
+        guidance_rescale: float = 0.0,
+        eta: float | None = None,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> tuple[list[dict], list[dict]]:
         """Pictures made over from a picture: `strength` 0 keeps it, 1 starts anew."""
@@ -67,7 +81,7 @@ def register_images(context: AppContext) -> None:
             "", prompt, "image_to_image", negative_prompt, width, height, steps, guidance_scale, sampler, schedule, seed
         )
         wanted = _with_files(wanted, image=image)
-        wanted = replace(wanted, batch_size=batch_size, strength=strength)
+        wanted = replace(wanted, batch_size=batch_size, strength=strength, guidance_rescale=guidance_rescale, eta=eta)
         async for result in paint_all(context, models, wanted, request):
             yield result
 
@@ -90,6 +104,8 @@ def register_images(context: AppContext) -> None:
         masked_content: str = "original",
         area: str = "whole",
         padding: int = 32,
+        guidance_rescale: float = 0.0,
+        eta: float | None = None,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> tuple[list[dict], list[dict]]:
         """Repaints the white part of `mask`; pixels outside it come back bit-identical."""
@@ -105,6 +121,8 @@ def register_images(context: AppContext) -> None:
             masked_content=masked_content,
             area=area,
             padding=padding,
+            guidance_rescale=guidance_rescale,
+            eta=eta,
         )
         async for result in paint_all(context, models, wanted, request):
             yield result

@@ -12,6 +12,7 @@ import gradio as gr
 
 from playground.protocol import Failed, ImageRequest
 from playground.ui.context import AppContext
+from playground.ui.image_advanced import advanced, advanced_fold
 from playground.ui.image_form import OWN_SIZE, sampled, sampling_fold, seed_for, seed_row, size_choices, sized
 from playground.ui.image_run import Picture, earlier, items, paint
 from playground.ui.inpaint_tab import Inpaint
@@ -91,6 +92,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
                 number = gr.Slider(1, 8, 1, step=1, label="Count", elem_id="image_count", min_width=140)
             seed = seed_row("image", remember)
             sampling = sampling_fold("image", remember)
+            more = advanced_fold("image", sampling, remember)
             with gr.Row(elem_classes="pg-run-row"):
                 run = gr.Button("Generate", variant="primary", elem_id="image_run", elem_classes="pg-run", scale=3)
                 stop = gr.Button("Stop", elem_id="image_stop", elem_classes="pg-stop", interactive=False, min_width=80)
@@ -122,6 +124,10 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         guidance: float,
         sampler: str,
         schedule: str,
+        rescale: float,
+        eta: float,
+        variation_seed: float | None,
+        variation_strength: float,
         state: Any,
         request: gr.Request,
     ) -> AsyncIterator[Any]:
@@ -140,6 +146,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             owner=owner_of(request, owner_in(state)),
             **sized(size),
             **sampled(own, steps, guidance, sampler, schedule),
+            **advanced(own, sampler, rescale, eta, variation_seed, variation_strength),
         )
         token = running.start(session, "image")
         made: list[Picture] = []
@@ -179,7 +186,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             api_visibility="private",
         )
 
-    fields = [prompt, negative, models, size, number, *seed.inputs, *sampling.inputs, remember.state]
+    fields = [prompt, negative, models, size, number, *seed.inputs, *sampling.inputs, *more.inputs, remember.state]
     outputs = [status, gallery, rows, seed.number, stop]
     settled: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
     refresh(run.click(start, fields, outputs, **settled).then)

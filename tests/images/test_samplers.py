@@ -31,13 +31,12 @@ def test_every_pair_paints(draw, sampler, schedule):
 
 @pytest.mark.parametrize(("sampler", "schedule"), PAIRS)
 def test_every_pair_gets_through_one_step_and_many_with_finite_numbers(sampler, schedule):
-    for steps in (1, 36):  # from 32 on, close sigmas share a timestep
+    for steps in (1, 2, 20, 35):  # from 32 on, close sigmas share a timestep
         scheduler = build_scheduler(sampler, schedule, checkpoint())
         scheduler.set_timesteps(steps)
         x = torch.randn(1, 4, 4, 4, generator=torch.Generator().manual_seed(0)) * scheduler.init_noise_sigma
         for t in scheduler.timesteps:
-            scheduler.scale_model_input(x, t)
-            x = scheduler.step(torch.zeros_like(x), t, x).prev_sample
+            x = scheduler.step(scheduler.scale_model_input(x, t).tanh(), t, x).prev_sample
         assert torch.isfinite(x).all(), steps
 
 
@@ -59,8 +58,8 @@ def test_schedules_differ_from_each_other(sampler):
     taken = {}
     for schedule in schedules_of(sampler)[1:]:
         scheduler = build_scheduler(sampler, schedule, checkpoint())
-        scheduler.set_timesteps(10)
-        taken[schedule] = tuple(np.round(scheduler.timesteps.numpy().astype(float), 1))
+        scheduler.set_timesteps(7)  # of which 1000 is no multiple, so that Simple and Trailing differ
+        taken[schedule] = tuple(np.round(getattr(scheduler, "sigmas", scheduler.timesteps).numpy().astype(float), 6))
     assert len(set(taken.values())) == len(taken), taken
 
 
