@@ -203,7 +203,8 @@ class Jobs:
         with self._lease(card, cancel, emit, plan.bytes, staged=plan.staged) as loaded:
             load_s = time.perf_counter() - started
             try:
-                stats = paint(loaded, request, cancel, emit, plan, relieve=self._relieve)
+                folder = self._settings.data_dir / "wildcards"
+                stats = paint(loaded, request, cancel, emit, plan, relieve=self._relieve, wildcards=folder)
             except OutOfMemory as error:
                 raise self._pool().shortage(error) from None
         emit(Done(replace(stats, load_s=load_s)))

@@ -75,6 +75,7 @@ class ImageRequest:
 
     `mask`: white is repainted. `area`: "whole" or "masked". `masked_content`: "original", "fill", "latent noise" or
     "latent nothing". `feather` and `padding` in pixels. `preview_every`: steps between previews, 0 for none.
+    `clip_skip`: 1 for the text encoder's own layer, 2 for the one before, and so on.
     """
 
     model: str
@@ -100,6 +101,7 @@ class ImageRequest:
     padding: int = 32
     preview_every: int = 2
     owner: str = ""
+    clip_skip: int = 1
 
 
 @dataclass(frozen=True)
@@ -269,8 +271,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class Counted:
+    """`tokens` of `size` that the model reads at once; `chunks`: for a picture prompt, the tokens of each chunk."""
+
     tokens: int
     size: int | None = None
+    chunks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ SIDE = (64, 2048)
 STARTER_SIDE = (64, 512)  # a model trained on 128 pixels only repeats itself on larger ones
 SIDE_STEP = 8
 MAX_PROMPT = 20_000
+CLIP_SKIP = (1, 12)
 KINDS = ("text_to_image", "image_to_image", "inpaint", "style_transfer")
 AREAS = ("whole", "masked")
 
@@ -66,6 +67,7 @@ def checked_image(request: ImageRequest, card: ModelCard) -> ImageRequest:
         feather=_whole("feather", request.feather, (0, 64)),
         padding=_whole("padding", request.padding, (0, 256)),
         preview_every=_whole("preview_every", request.preview_every, (0, STEPS[1])),
+        clip_skip=_whole("clip_skip", request.clip_skip, CLIP_SKIP),
     )
     if checked.kind != "text_to_image":
         _check_pictures(checked)
