@@ -37,13 +37,16 @@ def register_images(context: AppContext) -> None:
         schedule: str | None = None,
         seed: int | None = None,
         batch_size: int = 1,
+        clip_skip: int = 1,
         request: gr.Request = None,  # type: ignore[assignment]  # gradio fills it in
     ) -> tuple[list[dict], list[dict]]:
         """Pictures from a sentence: the gallery, and a list with model, seed, size, seconds and parameters of each."""
         wanted = ImageRequest(
             "", prompt, "text_to_image", negative_prompt, width, height, steps, guidance_scale, sampler, schedule, seed
         )
-        async for result in paint_all(context, models, replace(wanted, batch_size=batch_size), request):
+        async for result in paint_all(
+            context, models, replace(wanted, batch_size=batch_size, clip_skip=clip_skip), request
+        ):
             yield result
 
     async def image_to_image(  # type: ignore[misc]  # gradio wants the hint of one yield
@@ -60,6 +63,7 @@ def register_images(context: AppContext) -> None:
         batch_size: int = 1,
         image: dict | None = None,
         strength: float = 0.75,
+        clip_skip: int = 1,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> tuple[list[dict], list[dict]]:
         """Pictures made over from a picture: `strength` 0 keeps it, 1 starts anew."""
@@ -67,7 +71,7 @@ def register_images(context: AppContext) -> None:
             "", prompt, "image_to_image", negative_prompt, width, height, steps, guidance_scale, sampler, schedule, seed
         )
         wanted = _with_files(wanted, image=image)
-        wanted = replace(wanted, batch_size=batch_size, strength=strength)
+        wanted = replace(wanted, batch_size=batch_size, strength=strength, clip_skip=clip_skip)
         async for result in paint_all(context, models, wanted, request):
             yield result
 
@@ -90,6 +94,7 @@ def register_images(context: AppContext) -> None:
         masked_content: str = "original",
         area: str = "whole",
         padding: int = 32,
+        clip_skip: int = 1,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> tuple[list[dict], list[dict]]:
         """Repaints the white part of `mask`; pixels outside it come back bit-identical."""
@@ -105,6 +110,7 @@ def register_images(context: AppContext) -> None:
             masked_content=masked_content,
             area=area,
             padding=padding,
+            clip_skip=clip_skip,
         )
         async for result in paint_all(context, models, wanted, request):
             yield result

@@ -46,9 +46,7 @@ def notices(prompts: tuple[Prepared, ...], model: str, *, reads_syntax: bool) ->
     told = [hint for one in prompts for hint in one.hints]
     tags = [tag.name for one in prompts for tag in (*one.positive.loras, *one.unwanted.loras)]
     for name in dict.fromkeys(tags):
-        told.append(
-            f"The LoRA {name!r} that the prompt names is not applied: it cannot be switched on by a prompt yet."
-        )
+        told.append(f"The LoRA {name!r} of the prompt is not applied: a prompt cannot switch one on yet.")
     if not reads_syntax and (bare := [one for one in prompts if _loses(one)]):
         told.append(
             f"{model} reads plain text, in which weights, steps, AND and BREAK mean nothing; it was given: "
