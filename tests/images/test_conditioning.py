@@ -217,3 +217,20 @@ def test_more_than_a_model_can_be_told_is_one_sentence(draw, prompt, sentence) -
 def test_the_wrapper_is_of_one_run_and_the_shared_unet_is_untouched(draw, tiny) -> None:
     draw(prompt="ab AND cd", steps=1)
     assert not isinstance(tiny.components["unet"], ComposedUnet)
+
+
+def test_other_models_get_the_plain_words_and_are_told_what_was_left_out() -> None:
+    from diffusers import FluxPipeline
+
+    from playground.images.prompts.told import model_text
+    from tests.images.conftest import ask
+
+    events = []
+    pipeline = FluxPipeline.__new__(FluxPipeline)  # only its call's signature is read
+    prompts = prepared("a ({red|red}:1.3) ball AND a [box:star:0.5]", "(x)", 1, 2)
+    found = model_text(pipeline, "Flux", ask(batch_size=2, clip_skip=2), prompts, events.append)
+    assert found == {"prompt": "a red ball, a box", "num_images_per_prompt": 2, "negative_prompt": "x"}
+    assert [event.text for event in events] == ["clip_skip 2 does not apply to Flux and is left out."]
+    mixed = prepared("{a|b|c|d} ball", "", 1, 4)
+    texts = model_text(pipeline, "Flux", ask(batch_size=4), mixed, events.append)
+    assert texts == {"prompt": [one.prompt for one in mixed], "num_images_per_prompt": 1}

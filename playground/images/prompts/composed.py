@@ -29,6 +29,8 @@ class ComposedUnet:
         self._calls = 0
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_unet":  # of a copy that is not filled yet
+            raise AttributeError(name)
         return getattr(self._unet, name)
 
     def __call__(

@@ -83,7 +83,7 @@ class Conditioning:
         """The first step's embeddings as arguments of a diffusers pipeline."""
         state = self.at(0)
         first, negative = state.parts[0], state.negative
-        found = {"prompt_embeds": first.hidden, "negative_prompt_embeds": negative.hidden}
+        found: dict[str, Any] = {"prompt_embeds": first.hidden, "negative_prompt_embeds": negative.hidden}
         if first.pooled is not None:
             found |= {"pooled_prompt_embeds": first.pooled, "negative_pooled_prompt_embeds": negative.pooled}
         return found
