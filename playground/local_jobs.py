@@ -195,6 +195,7 @@ class Jobs:
 
     def _image(self, request: ImageRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
         from playground.images.memory import plan_for
+        from playground.images.prompts.wildcards import FOLDER
         from playground.images.run import paint
 
         started = time.perf_counter()
@@ -203,7 +204,8 @@ class Jobs:
         with self._lease(card, cancel, emit, plan.bytes, staged=plan.staged) as loaded:
             load_s = time.perf_counter() - started
             try:
-                stats = paint(loaded, request, cancel, emit, plan, relieve=self._relieve)
+                folder = self._settings.data_path / FOLDER
+                stats = paint(loaded, request, cancel, emit, plan, relieve=self._relieve, wildcards=folder)
             except OutOfMemory as error:
                 raise self._pool().shortage(error) from None
         emit(Done(replace(stats, load_s=load_s)))

@@ -79,6 +79,7 @@ class ImageRequest:
     `guidance_rescale`: 0 to 1, pulls guided predictions back to the spread of unguided ones (Lin et al. 2023, arXiv
     2305.08891). `eta`: 0 to 1, the share of fresh noise in each step, for samplers that have it. `variation_strength`:
     0 to 1, how far the initial noise is turned towards that of `variation_seed`, which is the same for every picture.
+    `clip_skip`: 1 for the text encoder's own layer, 2 for the one before, and so on.
     """
 
     model: str
@@ -108,6 +109,7 @@ class ImageRequest:
     eta: float | None = None
     variation_seed: int | None = None
     variation_strength: float = 0.0
+    clip_skip: int = 1
 
 
 @dataclass(frozen=True)
@@ -277,8 +279,11 @@ class Scores:
 
 @dataclass(frozen=True)
 class Counted:
+    """`tokens` of `size` that the model reads at once; `chunks`: for a picture prompt, the tokens of each chunk."""
+
     tokens: int
     size: int | None = None
+    chunks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""`python -m playground.bench NAME [--runs N] [--items N] [--json]`: figures on the standard output."""
+"""`python -m playground.bench NAME [--runs N] [--items N] [--steps N] [--json]`: figures on the standard output."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ NAMES = {
     "speculation": "guessed tokens: speed with and without prompt lookup and a draft model, and how many were right",
     "structured": "answers bound by a schema: what that costs a token, and how 200 random schemas end",
     "thinking": "auto depth and stable drafts against always-high, thoughts kept against dropped on turn two",
+    "prompts": "whether a weight and a negative prompt move the CLIPScore to a word the right way",
     "working-memory": "estimated against measured bytes of activations",
     "real-shapes": "full-size models of random weights: estimated against actual bytes, and a picture in little memory",
 }
@@ -31,7 +32,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m playground.bench", description="Benchmarks of the app.")
     parser.add_argument("name", choices=list(NAMES), help=what)
     parser.add_argument("--runs", type=int, default=5, help="runs of each kind (default 5)")
-    parser.add_argument("--items", type=int, default=200, help="questions of thinking (default 200)")
+    parser.add_argument("--items", type=int, help="questions of thinking (default 200), seeds of prompts (default 50)")
+    parser.add_argument("--steps", type=int, help="sampler steps of prompts (default: the model's own)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     arguments = parser.parse_args()
     measures = {
@@ -43,7 +45,8 @@ def main() -> None:
         "batches": _batches,
         "speculation": _speculation,
         "structured": _structured,
-        "thinking": lambda _, as_json: _thinking(arguments.items, as_json),
+        "thinking": lambda _, as_json: _thinking(arguments.items or 200, as_json),
+        "prompts": lambda _, as_json: _prompts(arguments.items or 50, arguments.steps, as_json),
         "working-memory": _working,
         "real-shapes": _shapes,
     }
@@ -114,6 +117,13 @@ def _thinking(items: int, as_json: bool) -> None:
     from playground.bench.thinking import measure_thinking
 
     _compared(measure_thinking(items), as_json)
+
+
+def _prompts(seeds: int, steps: int | None, as_json: bool) -> None:
+    from playground.bench.prompts import measure_prompts
+
+    found = measure_prompts(seeds, steps)
+    print(json.dumps([asdict(one) for one in found], indent=2) if as_json else "\n".join(one.line() for one in found))
 
 
 def _compared(figures: list[Compared], as_json: bool) -> None:

@@ -23,6 +23,7 @@ SIDE = (64, 2048)
 STARTER_SIDE = (64, 512)  # a model trained on 128 pixels only repeats itself on larger ones
 SIDE_STEP = 8
 MAX_PROMPT = 20_000
+CLIP_SKIP = (1, 12)
 KINDS = ("text_to_image", "image_to_image", "inpaint", "style_transfer")
 AREAS = ("whole", "masked")
 
@@ -71,6 +72,7 @@ def checked_image(request: ImageRequest, card: ModelCard) -> ImageRequest:
         eta=None if request.eta is None else _number("eta", request.eta, (0.0, 1.0)),
         variation_seed=_seed("variation_seed", request.variation_seed),
         variation_strength=_number("variation_strength", request.variation_strength, (0.0, 1.0)),
+        clip_skip=_whole("clip_skip", request.clip_skip, CLIP_SKIP),
     )
     check_advanced(checked, card.model_class)
     if checked.kind != "text_to_image":

@@ -6,13 +6,13 @@ decodes pictures one by one.
 
 from __future__ import annotations
 
-import inspect
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,12 +24,13 @@ from playground.images import latents as lat
 from playground.images import masks, noise
 from playground.images.advanced import advanced_record, call_options, with_variation
 from playground.images.canvas import Canvas, canvas_for
-from playground.images.count import count_tokens, left_out
 from playground.images.memory import Plan, smaller, tiled
 from playground.images.metadata import text_of, write_png
 from playground.images.pictures import rgb_picture
 from playground.images.pipelines import class_for, is_latent_family
 from playground.images.preview import factors_of
+from playground.images.prompts.prepared import Prepared, notices, prepared
+from playground.images.prompts.told import condition, model_text
 from playground.images.samplers import build_scheduler
 from playground.images.watch import Span, Watch, check
 from playground.models.loaded import LoadedImage
@@ -47,6 +48,7 @@ def paint(
     emit: Emit,
     plan: Plan | None = None,
     relieve: Callable[[], bool] = lambda: False,
+    wildcards: Path | None = None,
 ) -> ImageStats:
     """Pictures for a checked request: Step events, then one Image event per picture, in order.
 
@@ -54,7 +56,8 @@ def paint(
     transfer is image-to-image from latents moved towards the style picture's mean and spread per channel (AdaIN, arXiv
     1703.06868). `ImageStats.steps` counts sampler steps, Step events count model calls, of which some samplers need
     more. Where memory runs out, `relieve` is called and the rest made once more with the smallest plan; what was
-    finished is kept.
+    finished is kept. Variants in a prompt are chosen by each picture's own seed; `wildcards` is the folder of wildcard
+    files.
 
     Raises:
         Cancelled: within one model call of the user's stop.
@@ -66,8 +69,9 @@ def paint(
     request = with_variation(request)
     assert request.steps is not None, "the request must come from checked_image"
     seed = secrets.randbelow(2**32 - 8) if request.seed is None else request.seed
-    for name, text in (("prompt", request.prompt), ("negative prompt", request.negative_prompt)):
-        _tell_of_long_prompt(loaded, name, text, emit)
+    prompts = prepared(request.prompt, request.negative_prompt, seed, request.batch_size, wildcards)
+    for text in notices(prompts, loaded.card.name, reads_syntax=is_latent_family(loaded.pipeline_class.__name__)):
+        emit(Notice(text))
     check(cancel)
     canvas = None if request.kind == "text_to_image" else canvas_for(request, loaded.card)
     plan = plan or Plan(request.batch_size)
@@ -79,11 +83,13 @@ def paint(
             part = replace(request, batch_size=count)
             span = Span(done, count, request.batch_size)
             try:
-                for painted in _painted(loaded, part, canvas, seed + done, cancel, emit, plan, span):
+                for painted in _painted(
+                    loaded, part, prompts[done : done + count], canvas, seed + done, cancel, emit, plan, span
+                ):
                     check(cancel)
                     result = painted if canvas is None else canvas.finished(painted, request.feather)
                     same.append(canvas is None or _same_outside(canvas, result))
-                    emit(_event(loaded, request, canvas, result, done, seed))
+                    emit(_event(loaded, request, prompts[done], canvas, result, done, seed))
                     done += 1
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -107,11 +113,17 @@ def _same_outside(canvas: Canvas, result: Image.Image) -> bool:
 
 
 def _event(
-    loaded: LoadedImage, request: ImageRequest, canvas: Canvas | None, result: Image.Image, index: int, seed: int
+    loaded: LoadedImage,
+    request: ImageRequest,
+    prompts: Prepared,
+    canvas: Canvas | None,
+    result: Image.Image,
+    index: int,
+    seed: int,
 ) -> Picture:
     """A finished picture as a PNG that tells how it was made."""
     work = None if canvas is None else canvas.work
-    record = _record(loaded, request, seed + index, result.size, work)
+    record = _record(loaded, request, prompts, seed + index, result.size, work)
     text = text_of(record)
     return Picture(index, write_png(result, text, record), seed + index, result.width, result.height, text)
 
@@ -137,6 +149,7 @@ def _pipeline(loaded: LoadedImage, request: ImageRequest) -> Any:
 def _painted(
     loaded: LoadedImage,
     request: ImageRequest,
+    prompts: tuple[Prepared, ...],
     canvas: Canvas | None,
     seed: int,
     cancel: CancelToken,
@@ -152,19 +165,15 @@ def _painted(
     family = is_latent_family(type(pipeline).__name__)
     sources = noise.generators(seed, request.batch_size)
     options: dict[str, Any] = {
-        "prompt": request.prompt,
         "num_inference_steps": request.steps,
         "guidance_scale": request.guidance_scale,
-        "num_images_per_prompt": request.batch_size,
         "generator": sources,
     }
     options |= call_options(request, pipeline)
-    accepted = inspect.signature(pipeline.__call__).parameters
-    if request.negative_prompt:
-        if "negative_prompt" in accepted:
-            options["negative_prompt"] = request.negative_prompt
-        else:
-            emit(Notice(f"{loaded.card.name} takes no negative prompt, so it was left out."))
+    if family:
+        options |= condition(pipeline, loaded, request, prompts, cancel)
+    else:
+        options |= model_text(pipeline, loaded.card.name, request, prompts, emit)
     if canvas is None or canvas.mask is not None:
         options |= {"width": width, "height": height}
     if canvas is not None:
@@ -249,18 +258,13 @@ def _checked_safe(pipeline: Any, pixels: torch.Tensor, emit: Emit) -> Image.Imag
     return pipeline.image_processor.postprocess(pixels, output_type="pil", do_denormalize=[not flagged])[0]
 
 
-def _tell_of_long_prompt(loaded: LoadedImage, name: str, text: str, emit: Emit) -> None:
-    if not text or not is_latent_family(loaded.pipeline_class.__name__):
-        return
-    rest = left_out(loaded, text)
-    if rest:
-        count, limit = count_tokens(loaded, text)
-        shown = rest if len(rest) <= 300 else f"{rest[:300]}…"
-        emit(Notice(f"The {name} has {count} tokens and the model reads {limit}; left out: “{shown}”."))
-
-
 def _record(
-    loaded: LoadedImage, request: ImageRequest, seed: int, size: tuple[int, int], work: tuple[int, int] | None
+    loaded: LoadedImage,
+    request: ImageRequest,
+    prompts: Prepared,
+    seed: int,
+    size: tuple[int, int],
+    work: tuple[int, int] | None,
 ) -> dict[str, Any]:
     """Everything that is needed to make the picture again, as JSON values."""
     record: dict[str, Any] = {
@@ -268,8 +272,8 @@ def _record(
         "repository": loaded.card.source,
         "revision": loaded.card.revision,
         "kind": request.kind,
-        "prompt": request.prompt,
-        "negative_prompt": request.negative_prompt,
+        "prompt": prompts.prompt,
+        "negative_prompt": prompts.negative,
         "seed": seed,
         "sampler": request.sampler,
         "schedule": request.schedule,
@@ -278,6 +282,9 @@ def _record(
         "width": size[0],
         "height": size[1],
     }
+    record |= prompts.templates(request.prompt, request.negative_prompt)
+    if request.clip_skip != 1:
+        record["clip_skip"] = request.clip_skip
     if work is not None:
         record |= {"strength": request.strength, "work_width": work[0], "work_height": work[1]}
     if request.kind == "style_transfer":

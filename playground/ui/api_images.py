@@ -41,6 +41,7 @@ def register_images(context: AppContext) -> None:
         eta: float | None = None,
         variation_seed: int | None = None,
         variation_strength: float = 0.0,
+        clip_skip: int = 1,
         request: gr.Request = None,  # type: ignore[assignment]  # gradio fills it in
     ) -> tuple[list[dict], list[dict]]:
         """Pictures from a sentence: the gallery, and a list with model, seed, size, seconds and parameters of each."""
@@ -54,6 +55,7 @@ def register_images(context: AppContext) -> None:
             eta=eta,
             variation_seed=variation_seed,
             variation_strength=variation_strength,
+            clip_skip=clip_skip,
         )
         async for result in paint_all(context, models, wanted, request):
             yield result
@@ -74,6 +76,7 @@ def register_images(context: AppContext) -> None:
         strength: float = 0.75,
         guidance_rescale: float = 0.0,
         eta: float | None = None,
+        clip_skip: int = 1,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> tuple[list[dict], list[dict]]:
         """Pictures made over from a picture: `strength` 0 keeps it, 1 starts anew."""
@@ -82,6 +85,7 @@ def register_images(context: AppContext) -> None:
         )
         wanted = _with_files(wanted, image=image)
         wanted = replace(wanted, batch_size=batch_size, strength=strength, guidance_rescale=guidance_rescale, eta=eta)
+        wanted = replace(wanted, clip_skip=clip_skip)
         async for result in paint_all(context, models, wanted, request):
             yield result
 
@@ -106,6 +110,7 @@ def register_images(context: AppContext) -> None:
         padding: int = 32,
         guidance_rescale: float = 0.0,
         eta: float | None = None,
+        clip_skip: int = 1,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> tuple[list[dict], list[dict]]:
         """Repaints the white part of `mask`; pixels outside it come back bit-identical."""
@@ -123,6 +128,7 @@ def register_images(context: AppContext) -> None:
             padding=padding,
             guidance_rescale=guidance_rescale,
             eta=eta,
+            clip_skip=clip_skip,
         )
         async for result in paint_all(context, models, wanted, request):
             yield result

@@ -63,6 +63,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             prompt = gr.Textbox(
                 label="Prompt",
                 placeholder="What should be in the picture?",
+                info="(word:1.3) weighs more, [word] less; BREAK, AND, [a:b:0.5] and {a|b} work too.",
                 lines=2,
                 max_length=8000,
                 elem_id="image_prompt",

@@ -13,7 +13,7 @@ from diffusers import DDIMScheduler
 from PIL import Image
 
 from playground.errors import Cancelled, ModelUnavailable, PlaygroundError
-from playground.images.count import count_tokens, left_out
+from playground.images.count import count_in_words, count_tokens
 from playground.images.latents import moved_towards, to_latents
 from playground.images.metadata import read_metadata
 from playground.images.preview import clean_latents, factors_of, preview_jpeg
@@ -214,14 +214,16 @@ def test_adain_gives_the_styles_mean_and_spread():
     assert torch.allclose(moved.std((2, 3)), style.std((2, 3)), atol=1e-4)
 
 
-def test_a_long_prompt_says_which_words_are_left_out(draw, tiny):
+def test_a_long_prompt_is_read_whole_and_counted_by_chunk(draw, tiny):
     kept = " ".join(["ab"] * 37)  # two byte tokens a word
     events, _ = draw(prompt=f"{kept} cd Second half")
-    notices = [e.text for e in events if isinstance(e, Notice)]
-    assert notices == ["The prompt has 86 tokens and the model reads 75; left out: “d Second half”."]
-    assert left_out(tiny, "short") == ""
-    assert count_tokens(tiny, "") == (0, 75)
-    assert count_tokens(tiny, "ab cd") == (4, 75)
+    assert not [e for e in events if isinstance(e, Notice)]
+    assert not np.array_equal(pixels(pictures(events)[0].png), pixels(pictures(draw(prompt=kept)[0])[0].png))
+    assert count_tokens(tiny, f"{kept} cd Second half") == (86, 75, (75, 11))
+    assert count_tokens(tiny, "") == (0, 75, (0,))
+    assert count_tokens(tiny, "ab (cd:1.3)") == (4, 75, (4,))
+    assert count_in_words((75, 43), 75) == "43/75, 2 chunks"
+    assert count_in_words((43,), 75) == "43/75"
 
 
 def test_every_picture_carries_its_own_parameters(draw):
