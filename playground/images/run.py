@@ -11,14 +11,11 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
-from importlib.metadata import version
 from typing import Any
 
 import torch
 from PIL import Image
 
-import playground
 from playground.errors import ModelUnavailable, OutOfMemory
 from playground.images import latents as lat
 from playground.images import masks, noise
@@ -29,6 +26,7 @@ from playground.images.metadata import text_of, write_png
 from playground.images.pictures import rgb_picture
 from playground.images.pipelines import class_for, is_latent_family
 from playground.images.preview import factors_of
+from playground.images.record import record_of
 from playground.images.samplers import build_scheduler
 from playground.images.watch import Span, Watch, check
 from playground.models.loaded import LoadedImage
@@ -69,6 +67,7 @@ def paint(
     check(cancel)
     canvas = None if request.kind == "text_to_image" else canvas_for(request, loaded.card)
     plan = plan or Plan(request.batch_size)
+    used: list[Any] = []  # the schedulers of the parts so far
     same: list[bool] = []  # whether each picture is as it was outside the mask
     done, short, again = 0, False, False
     with torch.inference_mode():
@@ -77,11 +76,11 @@ def paint(
             part = replace(request, batch_size=count)
             span = Span(done, count, request.batch_size)
             try:
-                for painted in _painted(loaded, part, canvas, seed + done, cancel, emit, plan, span):
+                for painted in _painted(loaded, part, canvas, seed + done, cancel, emit, plan, span, used):
                     check(cancel)
                     result = painted if canvas is None else canvas.finished(painted, request.feather)
                     same.append(canvas is None or _same_outside(canvas, result))
-                    emit(_event(loaded, request, canvas, result, done, seed))
+                    emit(_event(loaded, request, canvas, result, done, seed, used[-1]))
                     done += 1
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -105,11 +104,17 @@ def _same_outside(canvas: Canvas, result: Image.Image) -> bool:
 
 
 def _event(
-    loaded: LoadedImage, request: ImageRequest, canvas: Canvas | None, result: Image.Image, index: int, seed: int
+    loaded: LoadedImage,
+    request: ImageRequest,
+    canvas: Canvas | None,
+    result: Image.Image,
+    index: int,
+    seed: int,
+    scheduler: Any,
 ) -> Picture:
     """A finished picture as a PNG that tells how it was made."""
     work = None if canvas is None else canvas.work
-    record = _record(loaded, request, seed + index, result.size, work)
+    record = record_of(loaded, request, seed + index, index, result.size, work, scheduler)
     text = text_of(record)
     return Picture(index, write_png(result, text, record), seed + index, result.width, result.height, text)
 
@@ -141,9 +146,11 @@ def _painted(
     emit: Emit,
     plan: Plan,
     span: Span,
+    used: list[Any],
 ) -> Iterator[Image.Image]:
-    """Yields the model's own pictures, one by one, at the size that it worked at."""
+    """Yields the model's own pictures, one by one, at the size that it worked at; tells its scheduler to `used`."""
     pipeline = _pipeline(loaded, request)
+    used.append(pipeline.scheduler)
     if plan.tiled:
         pipeline.vae = tiled(pipeline.vae)
     width, height = (request.width or 0, request.height or 0) if canvas is None else canvas.work
@@ -247,42 +254,3 @@ def _tell_of_long_prompt(loaded: LoadedImage, name: str, text: str, emit: Emit) 
         count, limit = count_tokens(loaded, text)
         shown = rest if len(rest) <= 300 else f"{rest[:300]}…"
         emit(Notice(f"The {name} has {count} tokens and the model reads {limit}; left out: “{shown}”."))
-
-
-def _record(
-    loaded: LoadedImage, request: ImageRequest, seed: int, size: tuple[int, int], work: tuple[int, int] | None
-) -> dict[str, Any]:
-    """Everything that is needed to make the picture again, as JSON values."""
-    record: dict[str, Any] = {
-        "model": loaded.card.id,
-        "repository": loaded.card.source,
-        "revision": loaded.card.revision,
-        "kind": request.kind,
-        "prompt": request.prompt,
-        "negative_prompt": request.negative_prompt,
-        "seed": seed,
-        "sampler": request.sampler,
-        "schedule": request.schedule,
-        "steps": request.steps,
-        "guidance_scale": request.guidance_scale,
-        "width": size[0],
-        "height": size[1],
-    }
-    if work is not None:
-        record |= {"strength": request.strength, "work_width": work[0], "work_height": work[1]}
-    if request.kind == "style_transfer":
-        record["style_strength"] = request.style_strength
-    if request.kind == "inpaint":
-        record |= {"feather": request.feather, "masked_content": request.masked_content, "area": request.area}
-        record |= {"padding": request.padding} if request.area == "masked" else {}
-    return record | {
-        "dtype": str(loaded.dtype).removeprefix("torch."),
-        "device": loaded.device,
-        "version_text": f"playground {playground.__version__}",
-        "versions": _versions(),
-    }
-
-
-@lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("torch", "diffusers", "transformers")}
