@@ -60,12 +60,12 @@ class _Parts:
                 "", label="Seed", placeholder="Any", max_length=10, min_width=100, elem_id="gallery_seed"
             )
             self.since = gr.Textbox(
-                "", label="From day", placeholder="YYYY-MM-DD", max_length=10, min_width=110, elem_id="gallery_since"
+                "", label="From day", placeholder="YYYY-MM-DD", max_length=10, min_width=140, elem_id="gallery_since"
             )
             self.until = gr.Textbox(
-                "", label="To day", placeholder="YYYY-MM-DD", max_length=10, min_width=110, elem_id="gallery_until"
+                "", label="To day", placeholder="YYYY-MM-DD", max_length=10, min_width=140, elem_id="gallery_until"
             )
-            self.liked = gr.Checkbox(False, label="Favourites only", min_width=130, elem_id="gallery_liked")
+            self.liked = gr.Checkbox(False, label="Favourites only", min_width=160, elem_id="gallery_liked")
         self.note = gr.HTML(NOTHING, elem_id="past_note")
         with gr.Row(visible=False, elem_id="gallery_bar", elem_classes="pg-gallery-bar") as self.bar:
             self.line = gr.HTML("", elem_id="gallery_line")
@@ -73,7 +73,10 @@ class _Parts:
             self.later = gr.Button("Older page", elem_id="gallery_older", **small)
             self.all = gr.Button("Choose this page", elem_id="gallery_choose_page", **small)
             self.none = gr.Button("Choose none", visible=False, elem_id="gallery_choose_none", **small)
-            self.zip = gr.DownloadButton("Download chosen as zip", visible=False, elem_id="gallery_zip", **small)
+            self.zip = gr.Button("Pack chosen as zip", visible=False, elem_id="gallery_zip", **small)
+            self.zip_file = gr.DownloadButton(
+                "Download the zip", visible=False, variant="primary", elem_id="gallery_zip_file", **small
+            )
         self.tiles = gr.Gallery(
             label="Your earlier pictures", show_label=False, elem_id="past_gallery", columns=8, height="auto",
             fit_columns=False, object_fit="contain", format="webp", interactive=False, visible=False,
@@ -119,7 +122,8 @@ class _Parts:
     @property
     def page(self) -> list[Any]:
         """What a page of tiles sets."""
-        return [self.tiles, self.shown, self.line, self.note, self.bar, self.earlier, self.later, self.none, self.zip]
+        return [self.tiles, self.shown, self.line, self.note, self.bar, self.earlier, self.later, self.none, self.zip,
+                self.zip_file]  # fmt: skip
 
     @property
     def opened(self) -> list[Any]:
@@ -146,7 +150,7 @@ def build_gallery(
             shown = page_of(context, owner, search, page, set(chosen))
         except PlaygroundError as error:
             hidden = gr.update(visible=False)
-            return [hidden, Shown(), "", gr.update(value=problem(Failed.of(error)), visible=True), hidden, *[SKIP] * 4]
+            return [hidden, Shown(), "", gr.update(value=problem(Failed.of(error)), visible=True), hidden, *[SKIP] * 5]
         some = shown.count > 0
         return [
             gr.update(value=[list(tile) for tile in shown.tiles], visible=some, selected_index=None),
@@ -157,7 +161,8 @@ def build_gallery(
             gr.update(visible=shown.pages > 1, interactive=shown.page > 0),
             gr.update(visible=shown.pages > 1, interactive=shown.page < shown.pages - 1),
             gr.update(visible=bool(chosen)),
-            gr.update(visible=bool(chosen), value=None, label=f"Download {len(chosen)} as zip"),
+            gr.update(visible=bool(chosen), value=f"Pack {len(chosen)} as zip"),
+            gr.update(visible=False),  # it held what was chosen before
         ]
 
     def large(owner: str, picture_id: str, chosen: list[str]) -> list[Any]:
@@ -172,13 +177,13 @@ def build_gallery(
             gr.update(visible=True),
             gr.update(value=found.path if there else None, visible=there),
             about_html(found, names) + lost,
-            "Not a favourite" if found.favourite else "Favourite",
+            "Remove favourite" if found.favourite else "Favourite",
             gr.update(value=found.path if there else None, interactive=there),
             picture_id,
             picture if there else None,
             "",
             "",
-            "Not chosen" if picture_id in chosen else "Choose",
+            "Take from chosen" if picture_id in chosen else "Choose",
         ]
 
     closed = [gr.update(visible=False), *[SKIP] * 4, "", None, "", "", SKIP]
@@ -245,7 +250,11 @@ def build_gallery(
         except PlaygroundError as error:
             return [*same_page, *same_one, problem(Failed.of(error))]
         page = await asyncio.to_thread(tiles, owner, values, shown.page, chosen)
-        return [*page, *(await one(owner, selected, chosen) if selected else [*closed, ""])]
+        if not selected:
+            return [*page, *closed, ""]
+        found = await one(owner, selected, chosen)
+        found[7:9] = [SKIP, SKIP]  # it is the same picture: its verdict and its settings stay
+        return [*page, *found]
 
     async def choose(
         request: gr.Request, state: Any, shown: Shown, chosen: list[str], selected: str, *values: Any
@@ -318,7 +327,7 @@ def build_gallery(
             return [SKIP, problem(Failed.of(error))]
         lost = f" {len(missing)} files are missing and were left out." if missing else ""
         size = Path(path).stat().st_size / 1e6
-        return [gr.update(value=str(path), label="Save the zip"), note(f"The zip is ready, {size:.1f} MB.{lost}")]
+        return [gr.update(value=str(path), visible=True), note(f"The zip is ready, {size:.1f} MB.{lost}")]
 
     of_page = [remember.state, parts.shown, parts.chosen, *parts.filters]
     of_one = [remember.state, parts.shown, parts.chosen, parts.selected, *parts.filters]
@@ -347,7 +356,7 @@ def build_gallery(
     )
     parts.verify.click(check, [remember.state, parts.selected], [parts.verdict, parts.stop], **SETTLED)
     parts.stop.click(stopper(running, PLACE), None, None, **QUICK)
-    parts.zip.click(pack, [remember.state, parts.chosen], [parts.zip, parts.said], **SETTLED)
+    parts.zip.click(pack, [remember.state, parts.chosen], [parts.zip_file, parts.said], **SETTLED)
 
     def refresh(trigger: Any) -> Any:
         return trigger(show, of_page, parts.page, **SETTLED)
