@@ -333,8 +333,8 @@ def build_gallery(
     of_one = [remember.state, parts.shown, parts.chosen, parts.selected, *parts.filters]
     everything = [*parts.page, *parts.opened, parts.said]
     gr.on(
-        [parts.words.submit, parts.words.input, parts.model.input, parts.seed.submit, parts.since.submit,
-         parts.until.submit, parts.seed.blur, parts.since.blur, parts.until.blur, parts.liked.input],
+        [parts.words.submit, parts.words.change, parts.model.change, parts.seed.submit, parts.since.submit,
+         parts.until.submit, parts.seed.blur, parts.since.blur, parts.until.blur, parts.liked.change],
         first, [remember.state, parts.chosen, *parts.filters], parts.page, trigger_mode="always_last", **SETTLED,
     )  # fmt: skip
     parts.earlier.click(turning(-1), of_page, parts.page, **SETTLED)

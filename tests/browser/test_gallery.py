@@ -34,7 +34,7 @@ def telling(steps: int = 2, every: float = 0.01) -> Callable[[Request], Script]:
 def told(request: ImageRequest, made: Image) -> Image:
     record = {
         "model": request.model, "prompt": request.prompt, "seed": made.seed, "sampler": "Euler a", "steps": 9,
-        "schedule": "Automatic", "guidance_scale": 6.5, "width": made.width, "height": made.height, "kind": request.kind,
+        "schedule": "Automatic", "guidance_scale": 6.5, "width": made.width, "height": made.height,
     }  # fmt: skip
     return replace(made, png=write_png(Pictures.open(io.BytesIO(made.png)), made.parameters, record))
 
