@@ -58,7 +58,9 @@ def prepare(connection: Connection) -> None:
     if not sa.inspect(connection).has_table("generations"):
         return
     pictures = made().tables["pictures"]
-    plain = [sa.column(name) for name in ("seq", "id", "owner", "kind", "model", "request", "result", "path")]
+    plain: list[Any] = [
+        sa.column(name) for name in ("seq", "id", "owner", "kind", "model", "request", "result", "path")
+    ]
     old = sa.table("generations", *plain, sa.column("created", pictures.c.created.type))
     known = sa.select(pictures.c.id)
     query = sa.select(old).where(old.c.path != "", old.c.kind.in_(KINDS), old.c.id.not_in(known)).order_by(old.c.seq)

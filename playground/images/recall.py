@@ -66,7 +66,7 @@ def request_of(
         raise InvalidRequest("The picture's settings have no seed.", "Without one no picture can be made twice.")
     index = record.get("batch_index")
     values["seed"] -= index if isinstance(index, int) and 0 < index < 64 else 0
-    given = {name: (inputs or {}).get(name) for name in INPUTS}
+    given: dict[str, Any] = {name: (inputs or {}).get(name) for name in INPUTS}
     wanted = record.get("inputs")
     for name, digest in wanted.items() if isinstance(wanted, dict) else ():
         data = given.get(name)
@@ -91,6 +91,7 @@ def request_fields(record: Mapping[str, Any]) -> dict[str, Any]:
             continue
         value = record[one.name]
         kind = _TYPES.get(str(one.type).split(" | ")[0])
+        typed: Any
         if kind is bool:
             typed = value if isinstance(value, bool) else None
         elif kind is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
@@ -79,7 +79,7 @@ class Drop:
 
 async def verified(
     context: AppContext, running: Running, session: str, place: str, data: bytes, owner: str
-) -> AsyncIterator[tuple[str, bool]]:
+) -> AsyncGenerator[tuple[str, bool]]:
     """What to show of a verification at this place, and whether it goes on."""
     token = running.start(session, place)
     last = ""

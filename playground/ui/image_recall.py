@@ -78,11 +78,11 @@ def filled(
             said.append(f"Its seed {record['seed']} is larger than this app's, which end at {2**32 - 1}.")
     sampling = {"steps": (1, 150), "guidance_scale": (0, 30)}
     for key, (low, high) in sampling.items():
-        value = record.get(key)
-        if isinstance(value, int | float) and low <= value <= high:
-            found[{"guidance_scale": "guidance"}.get(key, key)] = value
-        elif value is not None:
-            said.append(f"{key} is {value}, and the form takes {low} to {high}.")
+        number: Any = record.get(key)
+        if isinstance(number, int | float) and low <= number <= high:
+            found[{"guidance_scale": "guidance"}.get(key, key)] = number
+        elif number is not None:
+            said.append(f"{key} is {number}, and the form takes {low} to {high}.")
     sampler, schedule = record.get("sampler"), record.get("schedule")
     if sampler in samplers():
         found["sampler"] = sampler
