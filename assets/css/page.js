@@ -22,6 +22,10 @@
       if (run) { event.preventDefault(); event.stopPropagation(); run.click(); }
     } else if (event.key === "Escape") {
       shown("button.pg-stop").forEach((b) => b.click());
+    } else if ((event.key === "ArrowLeft" || event.key === "ArrowRight") && !event.altKey && !event.ctrlKey
+               && !event.metaKey && !event.target.closest("input, textarea, select, [role=tablist], [contenteditable]")) {
+      const leaf = shown(event.key === "ArrowLeft" ? "button.pg-leaf-back" : "button.pg-leaf-on")[0];
+      if (leaf) { event.preventDefault(); event.stopPropagation(); leaf.click(); }
     }
   }, true);
   window.playgroundCanvas = async (id) => {

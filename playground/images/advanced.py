@@ -72,15 +72,3 @@ def call_options(request: ImageRequest, pipeline: Any) -> dict[str, Any]:
                 f"Leave {name} out, or choose another model or kind of picture.",
             )
     return options
-
-
-def advanced_record(request: ImageRequest) -> dict[str, Any]:
-    """What of these settings made the picture, as JSON values; empty where all are at their defaults."""
-    record: dict[str, Any] = {}
-    if request.guidance_rescale:
-        record["guidance_rescale"] = request.guidance_rescale
-    if request.eta is not None:
-        record["eta"] = request.eta
-    if request.variation_strength:
-        record |= {"variation_seed": request.variation_seed, "variation_strength": request.variation_strength}
-    return record

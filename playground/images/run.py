@@ -10,19 +10,16 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from PIL import Image
 
-import playground
 from playground.errors import ModelUnavailable, OutOfMemory
 from playground.images import latents as lat
 from playground.images import masks, noise
-from playground.images.advanced import advanced_record, call_options, with_variation
+from playground.images.advanced import call_options, with_variation
 from playground.images.canvas import Canvas, canvas_for
 from playground.images.memory import Plan, smaller, tiled
 from playground.images.metadata import text_of, write_png
@@ -31,6 +28,7 @@ from playground.images.pipelines import class_for, is_latent_family
 from playground.images.preview import factors_of
 from playground.images.prompts.prepared import Prepared, notices, prepared
 from playground.images.prompts.told import condition, model_text
+from playground.images.record import record_of
 from playground.images.samplers import build_scheduler
 from playground.images.watch import Span, Watch, check
 from playground.models.loaded import LoadedImage
@@ -75,6 +73,7 @@ def paint(
     check(cancel)
     canvas = None if request.kind == "text_to_image" else canvas_for(request, loaded.card)
     plan = plan or Plan(request.batch_size)
+    used: list[Any] = []  # the schedulers of the parts so far
     same: list[bool] = []  # whether each picture is as it was outside the mask
     done, short, again = 0, False, False
     with torch.inference_mode():
@@ -83,13 +82,12 @@ def paint(
             part = replace(request, batch_size=count)
             span = Span(done, count, request.batch_size)
             try:
-                for painted in _painted(
-                    loaded, part, prompts[done : done + count], canvas, seed + done, cancel, emit, plan, span
-                ):
+                own = prompts[done : done + count]
+                for painted in _painted(loaded, part, own, canvas, seed + done, cancel, emit, plan, span, used):
                     check(cancel)
                     result = painted if canvas is None else canvas.finished(painted, request.feather)
                     same.append(canvas is None or _same_outside(canvas, result))
-                    emit(_event(loaded, request, prompts[done], canvas, result, done, seed))
+                    emit(_event(loaded, request, prompts[done], canvas, result, done, seed, used[-1]))
                     done += 1
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -120,10 +118,13 @@ def _event(
     result: Image.Image,
     index: int,
     seed: int,
+    scheduler: Any,
 ) -> Picture:
     """A finished picture as a PNG that tells how it was made."""
     work = None if canvas is None else canvas.work
-    record = _record(loaded, request, prompts, seed + index, result.size, work)
+    own = replace(request, prompt=prompts.prompt, negative_prompt=prompts.negative)
+    record = record_of(loaded, own, seed + index, index, result.size, work, scheduler)
+    record |= prompts.templates(request.prompt, request.negative_prompt)
     text = text_of(record)
     return Picture(index, write_png(result, text, record), seed + index, result.width, result.height, text)
 
@@ -156,9 +157,11 @@ def _painted(
     emit: Emit,
     plan: Plan,
     span: Span,
+    used: list[Any],
 ) -> Iterator[Image.Image]:
-    """Yields the model's own pictures, one by one, at the size that it worked at."""
+    """Yields the model's own pictures, one by one, at the size that it worked at; tells its scheduler to `used`."""
     pipeline = _pipeline(loaded, request)
+    used.append(pipeline.scheduler)
     if plan.tiled:
         pipeline.vae = tiled(pipeline.vae)
     width, height = (request.width or 0, request.height or 0) if canvas is None else canvas.work
@@ -256,51 +259,3 @@ def _checked_safe(pipeline: Any, pixels: torch.Tensor, emit: Emit) -> Image.Imag
     if flagged:
         emit(Notice("The model's own safety checker took this picture out; it is black."))
     return pipeline.image_processor.postprocess(pixels, output_type="pil", do_denormalize=[not flagged])[0]
-
-
-def _record(
-    loaded: LoadedImage,
-    request: ImageRequest,
-    prompts: Prepared,
-    seed: int,
-    size: tuple[int, int],
-    work: tuple[int, int] | None,
-) -> dict[str, Any]:
-    """Everything that is needed to make the picture again, as JSON values."""
-    record: dict[str, Any] = {
-        "model": loaded.card.id,
-        "repository": loaded.card.source,
-        "revision": loaded.card.revision,
-        "kind": request.kind,
-        "prompt": prompts.prompt,
-        "negative_prompt": prompts.negative,
-        "seed": seed,
-        "sampler": request.sampler,
-        "schedule": request.schedule,
-        "steps": request.steps,
-        "guidance_scale": request.guidance_scale,
-        "width": size[0],
-        "height": size[1],
-    }
-    record |= prompts.templates(request.prompt, request.negative_prompt)
-    if request.clip_skip != 1:
-        record["clip_skip"] = request.clip_skip
-    if work is not None:
-        record |= {"strength": request.strength, "work_width": work[0], "work_height": work[1]}
-    if request.kind == "style_transfer":
-        record["style_strength"] = request.style_strength
-    if request.kind == "inpaint":
-        record |= {"feather": request.feather, "masked_content": request.masked_content, "area": request.area}
-        record |= {"padding": request.padding} if request.area == "masked" else {}
-    record |= advanced_record(request)
-    return record | {
-        "dtype": str(loaded.dtype).removeprefix("torch."),
-        "device": loaded.device,
-        "version_text": f"playground {playground.__version__}",
-        "versions": _versions(),
-    }
-
-
-@lru_cache(maxsize=1)
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("torch", "diffusers", "transformers")}

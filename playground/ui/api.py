@@ -16,6 +16,7 @@ from playground.ui.api_battles import register_battles
 from playground.ui.api_chat import register_chat
 from playground.ui.api_classify import register_classify
 from playground.ui.api_code import register_code
+from playground.ui.api_gallery import register_gallery
 from playground.ui.api_images import register_images
 from playground.ui.api_models import register_models
 from playground.ui.api_shared import told
@@ -28,6 +29,7 @@ def register(context: AppContext) -> None:
     register_chat(context)
     register_classify(context)
     register_images(context)
+    register_gallery(context)
     _register_tables(context)
     register_battles(context)
     register_models(context)

@@ -188,7 +188,11 @@ async def paint_all(
                     rows.append(_row(model, error=sentence(event)))
                 elif isinstance(event, Done) and isinstance(event.stats, ImageStats):
                     for image in made:
-                        path = await asyncio.to_thread(keep_image, context, owner, asked, image, event.stats)
+                        try:
+                            path = await asyncio.to_thread(keep_image, context, owner, asked, image, event.stats)
+                        except PlaygroundError as error:
+                            rows.append(_row(model, error=str(error)))
+                            continue
                         gallery.append({"image": downloadable(path), "caption": f"{model}, seed {image.seed}"})
                         rows.append(_row(model, image, event.stats))
             yield gallery, rows

@@ -10,10 +10,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from html import escape
-from pathlib import Path
-from typing import Any
 
 from playground.catalog import ModelCard
+from playground.errors import PlaygroundError
 from playground.protocol import (
     CancelToken,
     Done,
@@ -96,7 +95,11 @@ async def paint(
         notes += [note(text) for text in watch.notices]
         stats = watch.finished_stats()
         for image in watch.images:
-            path = await asyncio.to_thread(keep_image, context, request.owner, request, image, stats)
+            try:
+                path = await asyncio.to_thread(keep_image, context, request.owner, request, image, stats)
+            except PlaygroundError as error:
+                notes.append(problem(Failed.of(error), card.name) + _unkept(image, request.prompt))
+                continue
             painting.pictures.append(
                 Picture(
                     str(path), card.id, card.name, image.seed, stats.seconds_per_image, request.prompt, image.parameters
@@ -166,28 +169,12 @@ class _Watch:
         )
 
 
+def _unkept(image: Image, prompt: str) -> str:
+    """A finished picture that could not be kept, as a part of the page, from which it can be saved."""
+    data = base64.b64encode(image.png).decode("ascii")
+    return f'<img class="pg-unkept" alt="{escape(prompt[:200])}" src="data:image/png;base64,{data}">'
+
+
 def items(pictures: Sequence[Picture]) -> list[tuple[str, str]]:
     """Pictures as a gallery takes them."""
     return [(picture.path, picture.caption) for picture in pictures]
-
-
-def earlier(context: AppContext, owner: str, limit: int = 48) -> list[Picture]:
-    """The owner's newest pictures that are still on disk."""
-    names = {card.id: card.name for card in context.catalog}
-    found = []
-    for row in context.store().generations(owner, limit=limit * 2):
-        if row.path and Path(row.path).is_file():
-            asked: dict[str, Any] = row.request
-            made: dict[str, Any] = row.result
-            found.append(
-                Picture(
-                    row.path,
-                    row.model,
-                    names.get(row.model, row.model),
-                    int(asked.get("seed") or 0),
-                    made.get("seconds"),
-                    str(asked.get("prompt", "")),
-                    str(made.get("parameters", "")),
-                )
-            )
-    return found[:limit]

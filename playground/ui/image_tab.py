@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -12,9 +11,11 @@ import gradio as gr
 
 from playground.protocol import Failed, ImageRequest
 from playground.ui.context import AppContext
+from playground.ui.gallery_tab import GalleryTab, build_gallery
 from playground.ui.image_advanced import advanced, advanced_fold
+from playground.ui.image_drop import Drop
 from playground.ui.image_form import OWN_SIZE, sampled, sampling_fold, seed_for, seed_row, size_choices, sized
-from playground.ui.image_run import Picture, earlier, items, paint
+from playground.ui.image_run import Picture, items, paint
 from playground.ui.inpaint_tab import Inpaint
 from playground.ui.owner import owner_of
 from playground.ui.remember import Remember, between, one_of, owner_in, some_of, text
@@ -37,20 +38,18 @@ class ImageTab:
     """What the page needs of this tab to connect it with the others."""
 
     models: gr.Dropdown
-    gallery: gr.Gallery
-    past: gr.Gallery
-    past_rows: gr.State
     chosen: gr.State
     inpaint_this: gr.Button
-    refresh: Any
+    kept: GalleryTab
 
     def wire(self, page: gr.Blocks, ready: Any, tabs: gr.Tabs, inpaint: Inpaint) -> None:
         """Fills the gallery on load, and sends a chosen picture to the Inpaint tab."""
-        self.refresh(ready.then)
-        opened = self.inpaint_this.click(
-            lambda chosen: gr.update(selected="inpaint") if chosen else gr.skip(), self.chosen, tabs, **QUICK
-        )
-        inpaint.receive(opened, self.chosen)
+        self.kept.refresh(ready.then)
+        for button, chosen in ((self.inpaint_this, self.chosen), (self.kept.inpaint_this, self.kept.picture)):
+            opened = button.click(
+                lambda picture: gr.update(selected="inpaint") if picture else gr.skip(), chosen, tabs, **QUICK
+            )
+            inpaint.receive(opened, chosen)
 
 
 def build_images(context: AppContext, running: Running, remember: Remember) -> ImageTab:
@@ -94,6 +93,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             seed = seed_row("image", remember)
             sampling = sampling_fold("image", remember)
             more = advanced_fold("image", sampling, remember)
+            drop = Drop()
             with gr.Row(elem_classes="pg-run-row"):
                 run = gr.Button("Generate", variant="primary", elem_id="image_run", elem_classes="pg-run", scale=3)
                 stop = gr.Button("Stop", elem_id="image_stop", elem_classes="pg-stop", interactive=False, min_width=80)
@@ -102,12 +102,22 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             gallery = _gallery("image_gallery", "Pictures of this run", visible=False)
             chosen, inpaint_this = _details()
     rows = gr.State([])
-    past_rows = gr.State([])
-    gr.HTML('<h2 class="pg-h2">Gallery</h2>', elem_id="past_title")
-    past_note = gr.HTML(
-        empty("Nothing here yet", "Every finished picture is kept here, also after a reload."), elem_id="past_note"
-    )
-    past = _gallery("past_gallery", "Your earlier pictures", visible=False, columns=8)
+    form = {
+        "prompt": prompt,
+        "negative": negative,
+        "models": models,
+        "size": size,
+        "number": number,
+        "seed": seed.number,
+        "fresh": seed.fresh,
+        "own": sampling.own,
+        "steps": sampling.steps,
+        "guidance": sampling.guidance,
+        "sampler": sampling.sampler,
+        "schedule": sampling.schedule,
+    }
+    drop.wire(context, running, remember, form, sizes)
+    kept = build_gallery(context, running, remember, form, sizes)
     _keep(remember, prompt, negative, models, size, number, ids, [value for _, value in sizes])
 
     # --- events ---
@@ -170,38 +180,20 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         last = empty("Stopped", "No picture was finished.") if stopped and not made else gr.skip()
         yield last, gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=False)
 
-    def history(state: Any, request: gr.Request) -> Any:
-        found = earlier(context, owner_of(request, owner_in(state)))
-        return gr.update(value=items(found), visible=bool(found)), found, gr.update(visible=not found)
-
-    async def refreshed(state: Any, request: gr.Request) -> Any:
-        return await asyncio.to_thread(history, state, request)
-
-    def refresh(trigger: Any) -> None:
-        trigger(
-            refreshed,
-            remember.state,
-            [past, past_rows, past_note],
-            show_progress="hidden",
-            concurrency_limit=None,
-            api_visibility="private",
-        )
-
     fields = [prompt, negative, models, size, number, *seed.inputs, *sampling.inputs, *more.inputs, remember.state]
     outputs = [status, gallery, rows, seed.number, stop]
     settled: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
-    refresh(run.click(start, fields, outputs, **settled).then)
+    kept.refresh(run.click(start, fields, outputs, **settled).then)
     for k, example in enumerate(examples):
         filled = example.click(fn=None, js=f"() => {EXAMPLES[k]!r}", outputs=prompt)
-        refresh(filled.then(start, fields, outputs, **settled).then)
+        kept.refresh(filled.then(start, fields, outputs, **settled).then)
 
     def stop_run(request: gr.Request) -> None:
         running.stop(str(request.session_hash), "image")
 
     stop.click(stop_run, **QUICK)
-    for shown, state in ((gallery, rows), (past, past_rows)):
-        shown.select(_choose, state, [chosen.state, chosen.box, chosen.parameters, chosen.download], **QUICK)
-    return ImageTab(models, gallery, past, past_rows, chosen.state, inpaint_this, refresh)
+    gallery.select(_choose, rows, [chosen.state, chosen.box, chosen.parameters, chosen.download], **QUICK)
+    return ImageTab(models, chosen.state, inpaint_this, kept)
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from contextlib import suppress
 from pathlib import Path
 
+from playground.errors import PlaygroundError
+from playground.gallery.kept import Pictures
 from playground.protocol import Image, ImageRequest, ImageStats
 from playground.settings import Settings
 from playground.ui.context import AppContext
@@ -20,14 +23,28 @@ def outputs_folder(settings: Settings) -> Path:
 
 
 def keep_image(context: AppContext, owner: str, request: ImageRequest, image: Image, stats: ImageStats) -> Path:
-    """Writes the PNG under an unguessable name and adds it to the owner's generations; returns its path."""
-    day = outputs_folder(context.settings) / time.strftime("%Y-%m-%d")
-    day.mkdir(exist_ok=True)
+    """Writes the PNG under an unguessable name and adds it to the owner's pictures; returns its path.
+
+    Raises:
+        PlaygroundError: the file or the row cannot be written; half a file is never left.
+    """
     stem = re.sub(r"[^a-z0-9]+", "-", request.prompt.lower()).strip("-")[:40] or request.kind
-    path = day / f"{stem}-{image.seed}-{secrets.token_hex(8)}.png"
-    partial = path.with_suffix(".tmp")
-    partial.write_bytes(image.png)
-    partial.replace(path)
+    partial: Path | None = None
+    try:
+        day = outputs_folder(context.settings) / time.strftime("%Y-%m-%d")
+        day.mkdir(exist_ok=True)
+        path = day / f"{stem}-{image.seed}-{secrets.token_hex(8)}.png"
+        partial = path.with_suffix(".tmp")
+        partial.write_bytes(image.png)
+        partial.replace(path)
+    except OSError as error:
+        if partial is not None:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+        raise PlaygroundError(
+            f"The picture could not be kept: {error.strerror or error}.",
+            "Save it from here, and free some space; what was kept before is as it was.",
+        ) from None
     asked = {
         "model": request.model,
         "prompt": request.prompt,
@@ -38,5 +55,5 @@ def keep_image(context: AppContext, owner: str, request: ImageRequest, image: Im
         "steps": stats.steps,
     }
     made = {"parameters": image.parameters, "seconds": stats.seconds_per_image, "load_s": stats.load_s}
-    context.store().add_generation(owner, request.kind, request.model, asked, made, str(path))
+    Pictures(context.store()).add(owner, request.kind, request.model, asked, made, str(path))
     return path

@@ -13,7 +13,8 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from playground.errors import InvalidRequest
-from playground.images.metadata import from_text, parse_text, read_metadata, text_of, write_png, write_text
+from playground.images.infotext import from_text, parse_text, text_of, write_text
+from playground.images.metadata import RECORD_VERSION, read_metadata, write_png
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=80)
 A1111 = (
@@ -144,4 +145,4 @@ def test_no_picture_is_refused():
 
 def test_the_chunk_is_versioned_plain_json():
     chunk = Image.open(io.BytesIO(write_png(blank(), "t", {"seed": 1}))).info["playground"]
-    assert json.loads(chunk) == {"record": 1, "seed": 1}
+    assert json.loads(chunk) == {"record": RECORD_VERSION, "seed": 1}

@@ -1,0 +1,95 @@
+"""The record of a picture: everything that is needed to make it again, and to say why it came out otherwise.
+
+All fields of the request go in by their own names, so that a field that is added later is recorded without a word
+here. Pictures that a request started from are recorded by their hash alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import playground
+from playground.images.weights import file_hash, weights_of
+from playground.protocol import ImageRequest
+
+if TYPE_CHECKING:
+    from playground.models.loaded import LoadedImage
+
+INPUTS = ("image", "mask", "style")
+# Who asked, and what does not change a picture.
+_NOT_KEPT = {"model", "owner", "preview_every", "batch_size", "width", "height", *INPUTS}
+_FROM_A_PICTURE = {"strength", "style_strength", "feather", "masked_content", "area", "padding"}
+_TAKEN = {
+    "text_to_image": frozenset[str](),
+    "image_to_image": frozenset({"strength"}),
+    "style_transfer": frozenset({"strength", "style_strength"}),
+    "inpaint": _FROM_A_PICTURE - {"style_strength"},
+}
+_DEEPEST = 8
+
+
+def record_of(
+    loaded: LoadedImage,
+    request: ImageRequest,
+    seed: int,
+    index: int,
+    size: tuple[int, int],
+    work: tuple[int, int] | None,
+    scheduler: Any,
+    adapters: Sequence[Any] = (),
+) -> dict[str, Any]:
+    """The record of picture `index` of a checked request, as JSON values.
+
+    `size` is the picture's, `work` the size that the model worked at where it began from a picture. `scheduler` is the
+    one that ran; `adapters` have a `path` and a `scale`.
+    """
+    import torch
+
+    left_out = _NOT_KEPT | (_FROM_A_PICTURE - _TAKEN[request.kind])
+    if request.area != "masked":
+        left_out |= {"padding"}
+    record: dict[str, Any] = {"model": loaded.card.id, "repository": loaded.card.source}
+    record |= {f.name: _plain(getattr(request, f.name)) for f in fields(request) if f.name not in left_out}
+    record |= {"seed": seed, "width": size[0], "height": size[1]}
+    if request.batch_size > 1:
+        record |= {"batch_size": request.batch_size, "batch_index": index}
+    if work is not None:
+        record |= {"work_width": work[0], "work_height": work[1], "asked_size": [request.width, request.height]}
+        given = ((name, getattr(request, name)) for name in INPUTS)
+        record["inputs"] = {n: hashlib.sha256(data).hexdigest() for n, data in given if data is not None}
+    return record | {
+        **weights_of(loaded.card),
+        "adapters": [{"name": Path(a.path).stem, "scale": a.scale, "sha256": file_hash(a.path)} for a in adapters],
+        "scheduler": {"class": type(scheduler).__name__, "config": _plain(dict(getattr(scheduler, "config", {})))},
+        "dtype": str(loaded.dtype).removeprefix("torch."),
+        "quantization": loaded.card.quantization,
+        "device": loaded.device,
+        "threads": torch.get_num_threads(),
+        "version_text": f"playground {playground.__version__}",
+        "versions": dict(_versions()),
+    }
+
+
+@lru_cache(maxsize=1)
+def _versions() -> tuple[tuple[str, str], ...]:
+    return tuple((name, version(name)) for name in ("torch", "diffusers", "transformers", "numpy", "Pillow"))
+
+
+def _plain(value: Any, depth: int = 0) -> Any:
+    """The value in JSON's kinds; what JSON has no kind for, as text."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if depth < _DEEPEST and isinstance(value, Mapping):
+        return {str(k): _plain(v, depth + 1) for k, v in value.items()}
+    if depth < _DEEPEST and isinstance(value, list | tuple):
+        return [_plain(v, depth + 1) for v in value]
+    return str(value)

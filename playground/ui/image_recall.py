@@ -1,0 +1,152 @@
+"""Drop a picture in: its settings come back into the form, and what could not be taken over is said.
+
+`filled` maps a record onto the form's controls by name; a control that is added to the form needs one line there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from playground.catalog import Catalog
+from playground.errors import InvalidRequest, PlaygroundError
+from playground.images.recall import card_of
+from playground.images.samplers import samplers, schedules_of
+from playground.protocol import Failed
+from playground.ui.context import AppContext
+from playground.ui.image_form import OWN_SIZE
+from playground.ui.words import note, problem
+
+MOST_BYTES = 20_000_000
+SOURCES = {
+    "playground": "this app",
+    "a1111": "A1111's text",
+    "comfyui": "ComfyUI, as A1111's text",
+    "fooocus": "Fooocus",
+    "invokeai": "InvokeAI",
+}
+_SHOWN = ("model", "sampler", "schedule", "steps", "guidance_scale", "seed", "width", "height", "strength", "device")
+# Not settings, or shown by the app in another way: these are no loss when they are not in the form.
+_NO_LOSS = {
+    "Version",
+    "RNG",
+    "version",
+    "app_version",
+    "metadata_scheme",
+    "generation_mode",
+    "created_by",
+    "rand_device",
+}
+
+
+def filled(
+    record: Mapping[str, Any], catalog: Catalog, sizes: Sequence[tuple[str, str]]
+) -> tuple[dict[str, Any], list[str]]:
+    """The values of the form's controls by name, and a sentence for each thing that could not be taken over.
+
+    The names are prompt, negative, models, size, number, seed, fresh, own, steps, guidance, sampler and schedule. A
+    control that the record says nothing of is not in the result.
+    """
+    found: dict[str, Any] = {
+        "prompt": str(record.get("prompt") or ""),
+        "negative": str(record.get("negative_prompt") or ""),
+    }
+    said: list[str] = [str(text) for text in record.get("notes") or []]
+    card = card_of(record, catalog)
+    if card is not None:
+        found["models"] = [card.id]
+    elif record.get("model"):
+        said.append(f"Its model {str(record['model'])[:100]!r} is not listed here; the chosen models stay.")
+    width, height = record.get("width"), record.get("height")
+    if isinstance(width, int) and isinstance(height, int):
+        native = card.defaults.width or card.native_size if card else None
+        same = native == width and native == height and card is not None
+        value = f"{width}x{height}"
+        known = value in {v for _, v in sizes}
+        choices = list(sizes) if known or same else [*sizes, (f"{width} × {height}", value)]
+        found["size"] = gr.update(choices=choices, value=OWN_SIZE if same else value)
+    if isinstance(record.get("seed"), int):
+        if 0 <= record["seed"] < 2**32:
+            found |= {"seed": record["seed"], "fresh": False, "number": 1}
+        else:
+            said.append(f"Its seed {record['seed']} is larger than this app's, which end at {2**32 - 1}.")
+    sampling = {"steps": (1, 150), "guidance_scale": (0, 30)}
+    for key, (low, high) in sampling.items():
+        number: Any = record.get(key)
+        if isinstance(number, int | float) and low <= number <= high:
+            found[{"guidance_scale": "guidance"}.get(key, key)] = number
+        elif number is not None:
+            said.append(f"{key} is {number}, and the form takes {low} to {high}.")
+    sampler, schedule = record.get("sampler"), record.get("schedule")
+    if sampler in samplers():
+        found["sampler"] = sampler
+        fitting = list(schedules_of(str(sampler)))
+        if schedule in fitting:
+            found["schedule"] = gr.update(choices=fitting, value=schedule)
+        elif schedule:
+            said.append(f"{sampler} has no schedule {str(schedule)[:60]!r} here, so Automatic stands in the form.")
+            found["schedule"] = gr.update(choices=fitting, value="Automatic")
+    elif sampler:
+        said.append(f"There is no sampler {str(sampler)[:60]!r} here; the one in the form stays.")
+    if {"steps", "guidance", "sampler"} & set(found):
+        found["own"] = False
+    rest = [key for key in record.get("other") or {} if key not in _NO_LOSS]
+    if rest:
+        said.append(f"Not taken over: {', '.join(str(key)[:40] for key in rest[:30])}.")
+    return found, said
+
+
+def settings_html(record: Mapping[str, Any], said: Sequence[str]) -> str:
+    """A picture's settings as a list, then what could not be taken over."""
+    if not record or set(record) <= {"notes"}:
+        texts = [str(t) for t in record.get("notes") or []]
+        return problem(Failed("The picture carries no settings.", " ".join(texts)))
+    rows = [("from", SOURCES.get(str(record.get("source")), ""))]
+    rows += [(key.replace("_", " "), str(record[key])[:200]) for key in _SHOWN if record.get(key) is not None]
+    body = "".join(f"<div><dt>{escape(k)}</dt><dd>{escape(v)}</dd></div>" for k, v in rows if v)
+    whole = escape(json.dumps({k: v for k, v in record.items() if k != "notes"}, indent=1, ensure_ascii=False)[:20_000])
+    return (
+        f'<div class="pg-settings"><dl>{body}</dl>{"".join(map(note, said))}'
+        f"<details><summary>Everything it says</summary><pre>{whole}</pre></details></div>"
+    )
+
+
+def picture_bytes(path: str | None) -> bytes:
+    """The bytes of an uploaded picture."""
+    if not path:
+        raise InvalidRequest("There is no picture.", "Drop one in first.")
+    file = Path(path)
+    if not file.is_file():
+        raise InvalidRequest("The picture's file is no longer there.", "Its settings are kept; use those.")
+    if file.stat().st_size > MOST_BYTES:
+        raise InvalidRequest(f"The picture has {file.stat().st_size / 1e6:.0f} MB; the limit is 20 MB.", "Shrink it.")
+    return file.read_bytes()
+
+
+async def recalled(
+    context: AppContext, path: str | None, order: Sequence[str], sizes: Sequence[tuple[str, str]]
+) -> tuple[list[Any], str]:
+    """Updates for the form's controls in `order`, and what is said under the picture."""
+    from playground.images.metadata import read_metadata
+
+    try:
+        record = await asyncio.to_thread(lambda: read_metadata(picture_bytes(path)))
+    except PlaygroundError as error:
+        return [gr.skip() for _ in order], problem(Failed.of(error))
+    return taken(context, record, order, sizes)
+
+
+def taken(
+    context: AppContext, record: Mapping[str, Any], order: Sequence[str], sizes: Sequence[tuple[str, str]]
+) -> tuple[list[Any], str]:
+    """As `recalled`, of a record that was read."""
+    if not record or set(record) <= {"notes"}:
+        return [gr.skip() for _ in order], settings_html(record, [])
+    found, said = filled(record, context.catalog, sizes)
+    return [found.get(name, gr.skip()) for name in order], settings_html(record, said)
