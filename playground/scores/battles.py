@@ -70,9 +70,11 @@ def start_battle(
     prompt: str,
     pair: tuple[Contender, Contender],
     *,
-    rng: random.Random = _sides,
+    rng: random.Random | None = _sides,
 ) -> Battle:
     """Keeps two finished answers under randomly drawn sides and returns them without names.
+
+    `rng` draws the sides; None keeps them as they are given, for answers that were shown on drawn sides already.
 
     Raises:
         InvalidRequest: the kind is unknown, both are of one model, or a side has no answer.
@@ -84,7 +86,7 @@ def start_battle(
     for side in pair:
         if not (side.path if kind == "image" else side.text.strip()):
             raise InvalidRequest(f"{side.model} gave no answer.", "Start the battle again.")
-    a, b = rng.sample(pair, 2)
+    a, b = pair if rng is None else rng.sample(pair, 2)
     battle_id = store.add_battle(owner, kind, prompt, a, b)
     return Battle(battle_id, kind, prompt, Answer(a.text, a.path), Answer(b.text, b.path))
 

@@ -26,7 +26,8 @@ _LOG_SECONDS = 15.0
 _MINUTES = 60.0
 _SEED = 1
 # Drawn rows whose loss is below this are copied, and each such step widens the vocabulary by so much of the whole way.
-_COPIED, _WIDER = 0.8, 1 / 600
+# At 0.8 the vocabulary had grown by a seventh of the way after 500 steps; at 1.6 it was whole after 500.
+_COPIED, _WIDER = 1.6, 1 / 500
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,8 @@ class Recipe:
 
 
 # Measured at equal CPU time: after 45 s Muon with AdamW stood at a held-out loss of 3.35, AdamW alone at 4.00. Muon at
-# 6e-3 and batches of 3,072 tokens stood still from step 3,000 to 9,500, and learned no copying in 13,000 steps.
+# 6e-3 and batches of 3,072 tokens stood still from step 3,000 to 9,500, and learned no copying in 13,000 steps (loss
+# 0.60). After drawn rows the loss was there within 620 steps of conversations, and at 0.25 after 1,800.
 # On a CPU, plain attention has twice the speed of the fused kernel's backward pass at these lengths.
 CPU = Recipe(tokens=4096, rate=2e-3, others_rate=2e-3, attention="eager", workers=0)
 # A GPU needs large batches to be busy, and those bear a higher rate.

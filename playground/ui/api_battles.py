@@ -73,7 +73,7 @@ def register_battles(context: AppContext) -> None:
 
 
 async def two_models(context: AppContext, kind: str) -> list[str]:
-    """Two different models of a kind that can run here, drawn at random.
+    """Two different models of a kind that can answer at once, without a download, drawn at random.
 
     Raises:
         InvalidRequest: the kind is unknown, or fewer than two can run.
@@ -81,7 +81,7 @@ async def two_models(context: AppContext, kind: str) -> list[str]:
     if kind not in ("chat", "image"):
         raise InvalidRequest(f"kind must be chat or image, got {kind!r}.")
     states = await context.engine.models()
-    able = [state.id for state in states if state.kind == kind and state.state in ("ready", "not loaded")]
+    able = [s.id for s in states if s.kind == kind and s.state in ("ready", "not loaded") and s.on_disk]
     if len(able) < 2:
         raise InvalidRequest(f"A battle needs two models of kind {kind}; {len(able)} can run here.")
     return _draw.sample(able, 2)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import aclosing, suppress
@@ -44,14 +43,7 @@ class BattleTab:
         self._figures: dict[str, dict[str, ChatStats]] = {}  # by battle: each model's, until the vote
         gr.HTML(note("Two models answer without their names, at one pace. You vote, and see who they were."))
         with gr.Row(equal_height=True):
-            self._logs = {
-                side: gr.Chatbot(
-                    [], label=f"Answer {side.upper()}", elem_id=f"battle_{side}", height="44vh", buttons=[],
-                    feedback_options=None, allow_tags=False, latex_delimiters=LATEX, layout="bubble",
-                    placeholder=f"**{side.upper()}**",
-                )
-                for side in ("a", "b")
-            }  # fmt: skip
+            self._logs = {side: _log(side) for side in ("a", "b")}
         self._said = gr.HTML(empty("No battle yet.", "Ask something, or click an example."), elem_id="battle_said")
         with gr.Row(elem_id="battle_votes", visible=False) as self._votes:
             votes = {
@@ -145,9 +137,7 @@ class BattleTab:
         try:
             # The sides were drawn when the models were; the store is told them as they stand on the page.
             store = self._context.store
-            begun = await asyncio.to_thread(
-                lambda: start_battle(store(), owner, "chat", question, sides, rng=_AsTheyStand())
-            )
+            begun = await asyncio.to_thread(lambda: start_battle(store(), owner, "chat", question, sides, rng=None))
         except PlaygroundError as error:
             return [problem(Failed.of(error)), hidden, ON, OFF, ""]
         self._figures[begun.id] = fight.stats
@@ -239,11 +229,14 @@ class _Fight:
         return Contender(self._models[side], self.evened.texts[side], "", {"seed": self._seed})
 
 
-class _AsTheyStand(random.Random):
-    """Draws the sides as they are given."""
-
-    def sample(self, population: Any, k: int, **_: Any) -> list[Any]:  # type: ignore[override]
-        return list(population)[:k]
+def _log(side: str) -> gr.Chatbot:
+    """One side's answer; on a phone the sides stand below each other."""
+    with gr.Column(min_width=300):
+        return gr.Chatbot(
+            [], label=f"Answer {side.upper()}", elem_id=f"battle_{side}", height="44vh", buttons=[],
+            feedback_options=None, allow_tags=False, latex_delimiters=LATEX, layout="bubble",
+            placeholder=f"**{side.upper()}**",
+        )  # fmt: skip
 
 
 def _share(tally: Tally) -> float:

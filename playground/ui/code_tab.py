@@ -184,7 +184,7 @@ class CodeTab:
             if not self._running.holds(session, PLACE, token):
                 return
             if last is None or last.plan is None:
-                yield await self._unplanned(last, project_id, owner, seen)
+                yield self._unplanned(last, seen)
                 return
             made = plan_as_json(last.plan)
             project = await asyncio.to_thread(
@@ -203,7 +203,7 @@ class CodeTab:
         finally:
             self._running.finish(session, PLACE, token)
 
-    async def _unplanned(self, last: Asking | None, project_id: str, owner: str, seen: Seen) -> Updates:
+    def _unplanned(self, last: Asking | None, seen: Seen) -> Updates:
         """Why there is no plan; what had come of it stays on the page, and so does the plan before."""
         page = self._page
         arrived = last is not None and bool(last.text)
