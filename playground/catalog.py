@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from playground.errors import PlaygroundError, UnknownModel
 from playground.sources import Price, Source
+from playground.whole_files import write_whole
 
 ASSETS = Path(__file__).resolve().parent.parent / "assets"
 
@@ -252,8 +253,7 @@ class Catalog:
             return
         text = "\n".join(card_as_toml(card) for card in sorted(cards, key=lambda card: card.id))
         try:
-            self._added.with_suffix(".new").write_text(text, encoding="utf-8")
-            self._added.with_suffix(".new").replace(self._added)
+            write_whole(self._added, text.encode())
         except OSError as error:
             raise PlaygroundError(
                 f"The card cannot be kept: {error.strerror}.", "Check the data folder's space and rights."

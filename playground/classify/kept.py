@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
-import secrets
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 
 from playground.classify.records import Item, Result, Speed, Verdict, task
 from playground.errors import PlaygroundError
+from playground.whole_files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -63,11 +62,7 @@ def read(text: str) -> tuple[Result, tuple[str, ...]]:
 
 def keep(folder: Path, owner: str, text: str) -> None:
     """Keeps a run that `written` wrote as the owner's last one."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = _path(folder, owner)
-    partial = path.with_name(f"{path.stem}.{secrets.token_hex(4)}.tmp")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
+    write_whole(_path(folder, owner), text.encode())
     kept = sorted(folder.glob("*.json"), key=lambda file: file.stat().st_mtime)
     for file in kept[:-MOST_FILES]:
         file.unlink(missing_ok=True)

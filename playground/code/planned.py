@@ -1,7 +1,7 @@
 """Code that is planned first and written file by file, over any engine. It is handed one and imports none.
 
 The plan comes from a model and is bound by a schema, or from a person. Each file is asked for by itself, with the plan
-and what the files before it offer; the whole is checked and packed at the end. Nothing that was written is run.
+and what the files before it offer; `looked_over` checks and packs the whole. Nothing that was written is run.
 """
 
 from __future__ import annotations
@@ -91,11 +91,9 @@ class FileWritten:
 
 @dataclass(frozen=True)
 class Written:
-    """The end: all files in the order of the plan, the check over the whole ones, and these as a zip (b"" for none)."""
+    """The end: all files in the order of the plan, whole or not."""
 
     files: tuple[FileWritten, ...]
-    report: Report
-    zip: bytes = b""
     stopped: bool = False
 
 
@@ -157,7 +155,7 @@ async def write_files(
     """Writes the files of a plan one after the other: FileBegun, Progress and FileWritten for each, at last Written.
 
     A file that failed is kept as far as it came, and the others are still written. `done` are files that exist already,
-    text by path: they are shown to the others and not written. After a cancel, what there is is checked and packed.
+    text by path: they are shown to the others and not written. After a cancel, Written has what there is.
 
     Raises:
         InvalidRequest: the plan has problems.
@@ -192,13 +190,11 @@ async def write_files(
         found[file.path] = best
         yield best
     files = tuple(found[file.path] for file in plan.files if file.path in found)
-    whole = [CodeFile(file.path, file.text) for file in files if file.whole]
-    report, data = await asyncio.to_thread(looked_over, whole, plan)  # of many files this takes seconds
-    yield Written(files, report, data, cancel.cancelled)
+    yield Written(files, cancel.cancelled)
 
 
 def looked_over(whole: Sequence[CodeFile], plan: Plan) -> tuple[Report, bytes]:
-    """What the check over these files of a plan found, and the files as a zip, b"" for none."""
+    """What the check over these files of a plan found, and the files as a zip, b"" for none (of many: seconds)."""
     return check(whole, plan.packages), packed(whole) if whole else b""
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from playground.catalog import Kind
+from playground.whole_files import write_whole
 
 if TYPE_CHECKING:
     import torch
@@ -52,8 +53,7 @@ def chosen_dtype(kind: Kind, data_path: Path) -> str:
             timing = time_cpu(kind)
             kept[machine] = {"dtype": timing.dtype, **asdict(timing)}
             try:
-                file.with_suffix(".new").write_text(json.dumps(kept, indent=1) + "\n")
-                file.with_suffix(".new").replace(file)
+                write_whole(file, f"{json.dumps(kept, indent=1)}\n".encode())
             except OSError as error:
                 log.warning("the choice of dtype is not kept: %s", error)
     return str(kept[machine]["dtype"])

@@ -27,6 +27,7 @@ from playground.protocol import CancelToken, Failed, Loading, Queued
 from playground.ui.context import AppContext
 from playground.ui.outputs import outputs_folder
 from playground.ui.words import loading, queued
+from playground.whole_files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -235,12 +236,8 @@ def export_file(context: AppContext, owner: str, batch_id: str, form: str) -> Pa
     batches = Batches(context.store())
     spec, (rows, _) = batches.spec(owner, batch_id), batches.results(owner, batch_id)
     data = export(spec, rows, form)
-    folder = outputs_folder(context.settings) / time.strftime("%Y-%m-%d")
-    folder.mkdir(exist_ok=True)
-    path = folder / f"batch-{secrets.token_hex(8)}.{form}"
-    partial = path.with_suffix(".tmp")
-    partial.write_bytes(data)
-    partial.replace(path)
+    path = outputs_folder(context.settings) / time.strftime("%Y-%m-%d") / f"batch-{secrets.token_hex(8)}.{form}"
+    write_whole(path, data)
     return path
 
 

@@ -12,6 +12,7 @@ from playground.code.check import check
 from playground.code.files import files_in
 from playground.code.pack import packed
 from playground.errors import PlaygroundError
+from playground.whole_files import write_whole
 
 MOST_SHOWN = 20  # problems
 FENCES = ("```", "~~~")
@@ -29,12 +30,9 @@ def code_html(content: str, folder: Path) -> str:
         report, data = check(found.files), packed(found.files)
     except PlaygroundError as error:
         return f'<div class="pg-note">{escape(error.message)}</div>'
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{hashlib.sha256(data).hexdigest()}.zip"
     if not path.exists():
-        partial = path.with_suffix(".tmp")
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_whole(path, data)
     names = "".join(f"<li>{escape(file.path)}</li>" for file in found.files)
     problems = "".join(
         f"<li>{escape(p.path)}{f', line {p.line}' if p.line else ''}: {escape(p.text)}</li>"

@@ -6,7 +6,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -21,6 +20,7 @@ from playground.ui.chat_desk import Approval, Desk
 from playground.ui.chat_show import Shown, last_answer, notes_html, shown, version_label
 from playground.ui.outputs import outputs_folder
 from playground.ui.words import chat_figures, note
+from playground.whole_files import write_whole
 
 ENDINGS = {b"\x89PNG": ".png", b"\xff\xd8\xff": ".jpg", b"RIFF": ".webp", b"GIF8": ".gif"}
 HIDDEN, SHOWN = gr.update(visible=False), gr.update(visible=True)
@@ -40,13 +40,9 @@ class View:
     def picture(self, data: bytes) -> str:
         """A file of the outputs folder with these bytes, under a name that only they give."""
         ending = next((end for mark, end in ENDINGS.items() if data.startswith(mark)), ".png")
-        folder: Path = outputs_folder(self._settings) / "chat"
-        folder.mkdir(exist_ok=True)
-        path = folder / f"{hashlib.sha256(data).hexdigest()}{ending}"
+        path = outputs_folder(self._settings) / "chat" / f"{hashlib.sha256(data).hexdigest()}{ending}"
         if not path.exists():
-            partial = path.with_suffix(".tmp")
-            partial.write_bytes(data)
-            partial.replace(path)
+            write_whole(path, data)
         return str(path)
 
     # --- a column ---

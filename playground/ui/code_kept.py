@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import re
 import secrets
 import threading
@@ -23,6 +22,7 @@ from playground.errors import InvalidRequest
 from playground.settings import Settings
 from playground.ui.code_writing import Part
 from playground.ui.outputs import outputs_folder
+from playground.whole_files import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -128,13 +128,9 @@ class Projects:
             raise InvalidRequest(f"The project cannot be read: {error}.", "Plan it again, or open another.") from None
 
     def _write(self, owner: str, project: Project) -> None:
-        folder = self._of(owner)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{project.id}.json"
-        partial = path.with_suffix(".tmp")
         text = json.dumps({"schema": SCHEMA} | asdict(project), ensure_ascii=False)
-        partial.write_bytes(text.encode("utf-8", "replace"))  # a model may write half a character
-        os.replace(partial, path)
+        # "replace", since a model may write half a character.
+        write_whole(self._of(owner) / f"{project.id}.json", text.encode("utf-8", "replace"))
 
     def _prune(self, owner: str) -> None:
         for path in self._paths(owner)[MOST_PROJECTS:]:
@@ -182,11 +178,8 @@ def save_zip(settings: Settings, data: bytes, title: str) -> Path | None:
     if not data:
         return None
     folder = outputs_folder(settings) / "code" / hashlib.sha256(data).hexdigest()[:32]
-    folder.mkdir(parents=True, exist_ok=True)
     words = "".join(c if c.isascii() and c.isalnum() else " " for c in title[:200].lower()).split()
     path = folder / f"{'-'.join(words)[:40].strip('-') or 'project'}.zip"
     if not path.exists():
-        partial = folder / f"{secrets.token_hex(4)}.tmp"
-        partial.write_bytes(data)
-        partial.replace(path)
+        write_whole(path, data)
     return path

@@ -17,7 +17,6 @@ from gradio_client.exceptions import AppError
 
 from playground.batches.exporting import COLUMNS
 from playground.batches.records import Row
-from playground.bench.process import free_port
 from playground.catalog import load_catalog
 from playground.protocol import ChatRequest
 from playground.settings import Settings
@@ -26,10 +25,10 @@ from playground.ui.api_batches import register_batches
 from playground.ui.batch_tab import EXAMPLE, build_batches
 from playground.ui.batch_words import groups_html, preview_html, rows_html
 from playground.ui.context import AppContext
-from playground.ui.outputs import outputs_folder
 from playground.ui.remember import Remember
 from playground.ui.running import Running
 from tests.batches.making import items, question_of, spec, thought_of
+from tests.running import api_client
 from tests.scripted import ScriptedEngine, answer, failure
 
 OWNER = "browser:" + "a" * 32
@@ -65,14 +64,8 @@ def engine(app: AppContext) -> ScriptedEngine:
 
 @pytest.fixture(scope="module")
 def client(app: AppContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with gr.Blocks() as page:
-        register_batches(app)
-    port = free_port()
-    page.queue(default_concurrency_limit=None)
-    page.launch(server_port=port, prevent_thread_lock=True, quiet=True,
-                allowed_paths=[str(outputs_folder(app.settings))])  # fmt: skip
-    yield Client(f"http://127.0.0.1:{port}", verbose=False, download_files=str(tmp_path_factory.mktemp("got")))
-    page.close()
+    with api_client(app, register_batches, tmp_path_factory.mktemp("got")) as client:
+        yield client
 
 
 def test_a_batch_is_run_listed_read_and_exported(client: Client, engine: ScriptedEngine) -> None:

@@ -11,8 +11,18 @@ from dataclasses import replace
 import pytest
 
 from playground.catalog import load_catalog
+from playground.code.files import CodeFile
 from playground.code.plan import PLAN_SCHEMA, Plan, plan_as_json, plan_from_json
-from playground.code.planned import FileBegun, FileWritten, Planned, Progress, Written, ask_plan, write_files
+from playground.code.planned import (
+    FileBegun,
+    FileWritten,
+    Planned,
+    Progress,
+    Written,
+    ask_plan,
+    looked_over,
+    write_files,
+)  # fmt: skip
 from playground.errors import InvalidRequest
 from playground.protocol import CancelToken, ChatRequest, ChatStats, Done, Failed, Message, Request, Token
 from tests.code.test_plan import PLAN, with_file
@@ -77,6 +87,10 @@ def test_a_plan_with_problems_is_asked_for_again_with_them() -> None:
     assert isinstance(run(ask_plan(engine(lambda request: "No."), ASKED, CancelToken()))[-1], Failed)
 
 
+def whole(end: Written) -> list[CodeFile]:
+    return [CodeFile(file.path, file.text) for file in end.files if file.whole]
+
+
 def test_files_are_written_in_order_with_what_the_earlier_ones_offer() -> None:
     scripted = engine(lambda request: GOOD[wanted(request)])
     events = run(write_files(scripted, ASKED, PLAN, CancelToken()))
@@ -90,8 +104,9 @@ def test_files_are_written_in_order_with_what_the_earlier_ones_offer() -> None:
     assert isinstance(end, Written)
     assert [(file.path, file.text) for file in end.files] == [("main.py", MAIN), ("app/sums.py", SUMS)]
     assert all(file.whole for file in end.files)
-    assert end.report.ok, end.report.problems
-    with zipfile.ZipFile(io.BytesIO(end.zip)) as archive:
+    report, data = looked_over(whole(end), PLAN)
+    assert report.ok, report.problems
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.read("main.py").decode() == MAIN
         assert sorted(archive.namelist()) == ["app/sums.py", "main.py"]
 
@@ -128,12 +143,13 @@ def test_a_failed_file_is_kept_as_such_and_the_others_go_on() -> None:
     assert failed.text == "def add(\n"
     assert failed.error == "The model failed: The line broke. Try again."
     assert sum(isinstance(e, FileBegun) for e in events) == 2  # what the engine failed at is not tried again
-    assert not end.report.ok  # main.py takes from a file that is not there
-    with zipfile.ZipFile(io.BytesIO(end.zip)) as archive:
+    report, data = looked_over(whole(end), PLAN)
+    assert not report.ok  # main.py takes from a file that is not there
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
         assert archive.namelist() == ["main.py"]
     again = run(write_files(engine(lambda r: GOOD[wanted(r)]), ASKED, PLAN, CancelToken(), done={"main.py": MAIN}))
     assert [e.path for e in again if isinstance(e, FileBegun)] == ["app/sums.py"]
-    assert again[-1].report.ok
+    assert looked_over(whole(again[-1]), PLAN)[0].ok
 
 
 @pytest.mark.parametrize("said", ["", "I cannot.", "```python\ndef add(a, b\n```", "```python\n" + SUMS])
@@ -163,7 +179,7 @@ def test_stop_ends_it_between_tokens_and_keeps_what_there_is() -> None:
     assert isinstance(end, Written)
     assert end.stopped
     assert [(file.path, file.error) for file in end.files] == [("app/sums.py", "Stopped.")]
-    assert end.zip == b""
+    assert looked_over(whole(end), PLAN)[1] == b""
     assert sum(isinstance(e, Progress) and isinstance(e.event, Token) for e in events) == 1
     done = CancelToken()
     done.cancel()

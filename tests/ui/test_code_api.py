@@ -9,20 +9,19 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import pytest
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 
-from playground.bench.process import free_port
 from playground.catalog import load_catalog
 from playground.code.plan import plan_as_json
+from playground.protocol import ChatStats, Done
 from playground.settings import Settings
 from playground.ui.api_code import register_code
 from playground.ui.context import AppContext
-from playground.ui.outputs import outputs_folder
 from tests.code.test_plan import PLAN, with_file
 from tests.code.test_planned import GOOD, MAIN, SUMS, block, wanted
+from tests.running import api_client
 from tests.scripted import ScriptedEngine, failure
 from tests.ui.coding import coder
 
@@ -47,14 +46,8 @@ def engine(app: AppContext) -> ScriptedEngine:
 
 @pytest.fixture(scope="module")
 def client(app: AppContext, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    with gr.Blocks() as page:
-        register_code(app)
-    port = free_port()
-    page.queue(default_concurrency_limit=None)
-    page.launch(server_port=port, prevent_thread_lock=True, quiet=True,
-                allowed_paths=[str(outputs_folder(app.settings))])  # fmt: skip
-    yield Client(f"http://127.0.0.1:{port}", verbose=False, download_files=str(tmp_path_factory.mktemp("got")))
-    page.close()
+    with api_client(app, register_code, tmp_path_factory.mktemp("got")) as client:
+        yield client
 
 
 def test_a_plan_is_streamed_and_written(client: Client, engine: ScriptedEngine) -> None:
@@ -120,11 +113,15 @@ def test_a_project_goes_with_it_as_its_outline(client: Client, engine: ScriptedE
 
 
 def test_a_caller_that_leaves_stops_it(client: Client, engine: ScriptedEngine) -> None:
-    engine.plays["starter-phi"] = coder(every=0.1)
+    quick = coder()
+    # Its first file never ends by itself, however long this page takes to see its beginning.
+    engine.plays["starter-phi"] = lambda request: [*quick(request)[:-1], (600.0, Done(ChatStats()))]
     job = client.submit(PLANNED, api_name="/write_code")
     for update in job:
         if any(f["text"] for f in update["files"]):
             break
+    else:
+        pytest.fail("no text came")
     job.cancel()
     until(lambda: not engine.busy)
     assert len(engine.requests) == 1
