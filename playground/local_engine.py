@@ -20,6 +20,7 @@ from playground.mailbox import Mailbox
 from playground.protocol import (
     AddRequest,
     CancelToken,
+    CountRequest,
     Done,
     DownloadRequest,
     Event,
@@ -245,4 +246,6 @@ def _worker_name(request: Request, card: ModelCard) -> str:
         return "unload"
     if isinstance(request, DownloadRequest):
         return f"download-{card.id}"
+    if isinstance(request, CountRequest) and card.kind == "image":
+        return "count"  # by the tokenizer alone: a prompt is counted while a picture is made
     return "image" if card.kind != "chat" else f"{CHAT}{card.id}"

@@ -238,6 +238,20 @@ class Jobs:
         emit(Done())
 
     def _count(self, request: CountRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
+        found = self._counted_on_disk(request, card) if card.kind == "image" else None
+        emit(found or self._counted_loaded(request, card, cancel, emit))
+        emit(Done())
+
+    def _counted_on_disk(self, request: CountRequest, card: ModelCard) -> Counted | None:
+        """What a picture prompt takes, without the weights; None where the model is one file or not here."""
+        from playground.images.count import count_on_disk
+        from playground.models.download import cached_folder, is_local
+
+        folder = (card.folder or cached_folder(card)) if is_local(card) else None
+        found = None if folder is None else count_on_disk(folder, request.text)
+        return None if found is None else Counted(*found)
+
+    def _counted_loaded(self, request: CountRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> Counted:
         pool = self._opened()
         if pool is None or not pool.holds(card.id):
             raise ModelUnavailable(f"{card.name} is not loaded, so its tokens cannot be counted.", "Load it first.")
@@ -246,8 +260,7 @@ class Jobs:
                 from playground.chat.count import count_tokens as count
             else:
                 from playground.images.count import count_tokens as count  # type: ignore[assignment]
-            emit(Counted(*count(loaded, request.text)))
-        emit(Done())
+            return Counted(*count(loaded, request.text))
 
     # --- having a model ---
 

@@ -1,4 +1,4 @@
-"""The advanced settings of pictures from text: guidance rescale, eta, and variations of one seed."""
+"""The advanced settings of pictures from text: guidance rescale, eta, CLIP skip, and variations of one seed."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ class Advanced:
     eta: gr.Slider
     variation_seed: gr.Number
     variation_strength: gr.Slider
+    clip_skip: gr.Slider
 
     @property
     def inputs(self) -> list[Any]:
         """In the order that `advanced` takes their values."""
-        return [self.rescale, self.eta, self.variation_seed, self.variation_strength]
+        return [self.rescale, self.eta, self.variation_seed, self.variation_strength, self.clip_skip]
 
 
 def advanced_fold(prefix: str, sampling: Sampling, remember: Remember) -> Advanced:
     """Adds the fold; `prefix` begins its elem_ids and keys."""
     taking = " and ".join(name for name in samplers() if takes_eta(name))
-    with gr.Accordion("Variations, rescale and eta", open=False, elem_id=f"{prefix}_advanced"):
+    with gr.Accordion("Variations, rescale, eta and CLIP skip", open=False, elem_id=f"{prefix}_advanced"):
         with gr.Row():
             strength = gr.Slider(
                 0,
@@ -74,6 +75,15 @@ def advanced_fold(prefix: str, sampling: Sampling, remember: Remember) -> Advanc
                 interactive=False,
                 min_width=140,
             )
+        clip_skip = gr.Slider(
+            1,
+            12,
+            1,
+            step=1,
+            label="CLIP skip",
+            info="1: the text encoder's last layer. 2, as some checkpoints were trained: the one before it.",
+            elem_id=f"{prefix}_clip_skip",
+        )
 
     def fit(own: bool, sampler: str) -> Any:
         return gr.update(interactive=not own and takes_eta(sampler))
@@ -90,11 +100,18 @@ def advanced_fold(prefix: str, sampling: Sampling, remember: Remember) -> Advanc
     for key, part in (("rescale", rescale), ("eta", eta), ("variation_strength", strength)):
         remember.keep(f"{prefix}.{key}", part, between(0, 1))
     remember.keep(f"{prefix}.variation_seed", seed, between(0, MOST_SEED, empty=True))
-    return Advanced(rescale, eta, seed, strength)
+    remember.keep(f"{prefix}.clip_skip", clip_skip, between(1, 12))
+    return Advanced(rescale, eta, seed, strength, clip_skip)
 
 
 def advanced(
-    own: bool, sampler: str, rescale: float, eta: float, variation_seed: float | None, variation_strength: float
+    own: bool,
+    sampler: str,
+    rescale: float,
+    eta: float,
+    variation_seed: float | None,
+    variation_strength: float,
+    clip_skip: int,
 ) -> dict[str, Any]:
     """The fields of an ImageRequest that the fold sets; eta only where it can be moved."""
     return {
@@ -102,4 +119,5 @@ def advanced(
         "eta": float(eta) if eta and not own and takes_eta(sampler) else None,
         "variation_seed": None if variation_seed is None else int(variation_seed),
         "variation_strength": float(variation_strength),
+        "clip_skip": int(clip_skip),
     }

@@ -31,6 +31,14 @@ SOURCES = {
     "fooocus": "Fooocus",
     "invokeai": "InvokeAI",
 }
+# In the record, in the form, its range, and what changes nothing.
+_ADVANCED: tuple[tuple[str, str, tuple[int, int], int | None], ...] = (
+    ("guidance_rescale", "rescale", (0, 1), 0),
+    ("eta", "eta", (0, 1), 0),
+    ("variation_strength", "variation_strength", (0, 1), 0),
+    ("variation_seed", "variation_seed", (0, 2**32 - 1), None),
+    ("clip_skip", "clip_skip", (1, 12), 1),
+)
 _SHOWN = ("model", "sampler", "schedule", "steps", "guidance_scale", "seed", "width", "height", "strength", "device")
 # Not settings, or shown by the app in another way: these are no loss when they are not in the form.
 _NO_LOSS = {
@@ -50,8 +58,9 @@ def filled(
 ) -> tuple[dict[str, Any], list[str]]:
     """The values of the form's controls by name, and a sentence for each thing that could not be taken over.
 
-    The names are prompt, negative, models, size, number, seed, fresh, own, steps, guidance, sampler and schedule. A
-    control that the record says nothing of is not in the result.
+    The names are prompt, negative, models, size, number, seed, fresh, own, steps, guidance, sampler, schedule, rescale,
+    eta, variation_seed, variation_strength and clip_skip. Of these the last five go back to what changes nothing where
+    the record does not have them; another control that it says nothing of is not in the result.
     """
     found: dict[str, Any] = {
         "prompt": str(record.get("prompt") or ""),
@@ -96,10 +105,25 @@ def filled(
         said.append(f"There is no sampler {str(sampler)[:60]!r} here; the one in the form stays.")
     if {"steps", "guidance", "sampler"} & set(found):
         found["own"] = False
+    found |= _advanced(record, said)
     rest = [key for key in record.get("other") or {} if key not in _NO_LOSS]
     if rest:
         said.append(f"Not taken over: {', '.join(str(key)[:40] for key in rest[:30])}.")
     return found, said
+
+
+def _advanced(record: Mapping[str, Any], said: list[str]) -> dict[str, Any]:
+    """The controls of `image_advanced`; a variation is taken over only with its strength."""
+    found: dict[str, Any] = {}
+    for key, control, (low, high), unset in _ADVANCED:
+        number: Any = record.get(key)
+        fits = isinstance(number, int | float) and not isinstance(number, bool) and low <= number <= high
+        found[control] = number if fits else unset
+        if number is not None and not fits:
+            said.append(f"{key} is {str(number)[:60]}, and the form takes {low} to {high}.")
+    if not found["variation_strength"]:
+        found["variation_seed"] = None
+    return found
 
 
 def settings_html(record: Mapping[str, Any], said: Sequence[str]) -> str:

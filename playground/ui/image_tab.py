@@ -18,6 +18,7 @@ from playground.ui.image_form import OWN_SIZE, sampled, sampling_fold, seed_for,
 from playground.ui.image_run import Picture, items, paint
 from playground.ui.inpaint_tab import Inpaint
 from playground.ui.owner import owner_of
+from playground.ui.prompt_count import wire_count
 from playground.ui.remember import Remember, between, one_of, owner_in, some_of, text
 from playground.ui.running import Running
 from playground.ui.words import empty, problem
@@ -67,6 +68,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
                 max_length=8000,
                 elem_id="image_prompt",
             )
+            tokens = gr.HTML("", elem_id="image_tokens", elem_classes="pg-maybe")
             with gr.Row(elem_classes="pg-pills", elem_id="image_examples"):
                 examples = [
                     gr.Button(e, size="sm", min_width=40, elem_id=f"image_example_{i}") for i, e in enumerate(EXAMPLES)
@@ -115,7 +117,13 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         "guidance": sampling.guidance,
         "sampler": sampling.sampler,
         "schedule": sampling.schedule,
+        "rescale": more.rescale,
+        "eta": more.eta,
+        "variation_seed": more.variation_seed,
+        "variation_strength": more.variation_strength,
+        "clip_skip": more.clip_skip,
     }
+    wire_count(context, prompt, models, tokens, remember.state)
     drop.wire(context, running, remember, form, sizes)
     kept = build_gallery(context, running, remember, form, sizes)
     _keep(remember, prompt, negative, models, size, number, ids, [value for _, value in sizes])
@@ -139,6 +147,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         eta: float,
         variation_seed: float | None,
         variation_strength: float,
+        clip_skip: int,
         state: Any,
         request: gr.Request,
     ) -> AsyncIterator[Any]:
@@ -157,7 +166,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             owner=owner_of(request, owner_in(state)),
             **sized(size),
             **sampled(own, steps, guidance, sampler, schedule),
-            **advanced(own, sampler, rescale, eta, variation_seed, variation_strength),
+            **advanced(own, sampler, rescale, eta, variation_seed, variation_strength, clip_skip),
         )
         token = running.start(session, "image")
         made: list[Picture] = []
