@@ -42,15 +42,7 @@ def test_what_a_picture_does_not_say_goes_back_to_what_changes_nothing():
     assert {k: values[k] for k in UNSET} == UNSET
 
 
-@pytest.mark.parametrize(
-    ("key", "value"),
-    [
-        ("eta", 3.0, "eta"),
-        ("clip_skip", 40, "clip_skip"),
-        ("variation_seed", -5, "variation_seed"),
-        ("eta", True, "eta"),
-    ],
-)
+@pytest.mark.parametrize(("key", "value"), [("eta", 3.0), ("clip_skip", 40), ("variation_seed", -5), ("eta", True)])
 def test_what_the_form_cannot_take_is_said(key, value):
     values, said = taken(FOUND | {key: value})
     assert values[key] == UNSET[key]
