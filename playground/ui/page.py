@@ -99,4 +99,7 @@ def launch_kwargs(context: AppContext) -> dict[str, Any]:
         "max_file_size": "20mb",
         "strict_cors": True,
         "enable_monitoring": False,
+        # Gradio asks its own page for an answer within 3 s and gives up without one, which a busy machine takes longer
+        # for. That the server answers it has asked before, without a limit.
+        "_frontend": False,
     }
