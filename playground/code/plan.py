@@ -7,6 +7,7 @@ by the file that it names, and files do not wait for each other in a circle.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import PurePosixPath
@@ -21,6 +22,7 @@ MOST_NAMES = 60
 MOST_TEXT = 400
 MOST_NAME = 80
 MOST_JSON = 200_000
+_FENCED = re.compile(r"(?P<fence>`{3,}|~{3,})[^\n`]*\n(?P<inside>.*)\n[ \t]*(?P=fence)", re.DOTALL)
 
 
 def _texts(length: int, most: int, description: str) -> dict[str, Any]:
@@ -100,7 +102,7 @@ def plan_as_json(plan: Plan) -> str:
 
 
 def plan_from_json(text: object) -> Plan:
-    """A plan as a model or a person wrote it; whether it holds together is told by `problems_of`.
+    """A plan as a model or a person wrote it, also in a fenced block; whether it holds together tells `problems_of`.
 
     Raises:
         InvalidRequest: it is not JSON, or has not the form of PLAN_SCHEMA; names the place.
@@ -110,7 +112,7 @@ def plan_from_json(text: object) -> Plan:
     if not isinstance(text, str) or len(text) > MOST_JSON:
         raise InvalidRequest(f"A plan must be JSON text of at most {MOST_JSON:,} characters.", "Shorten it.")
     try:
-        found = json.loads(text)
+        found = json.loads(_unfenced(text))
     except (ValueError, RecursionError) as error:
         raise InvalidRequest(f"The plan is not JSON: {error}.", "Correct it, or ask for it again.") from None
     errors = sorted(Draft202012Validator(SCHEMA).iter_errors(found), key=lambda error: list(map(str, error.path)))
@@ -118,6 +120,11 @@ def plan_from_json(text: object) -> Plan:
         place = "/".join(map(str, errors[0].path)) or "its top"
         raise InvalidRequest(f"The plan is wrong at {place}: {errors[0].message[:200]}.", "Correct it there.")
     return Plan(tuple(map(_file, found["files"])), tuple(found["packages"]))
+
+
+def _unfenced(text: str) -> str:
+    fenced = _FENCED.fullmatch(text.strip())
+    return text if fenced is None else fenced["inside"]
 
 
 def _file(row: Mapping[str, Any]) -> PlannedFile:

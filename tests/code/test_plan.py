@@ -43,6 +43,7 @@ plans = st.builds(Plan, st.lists(files, min_size=1, max_size=5).map(tuple), st.l
 @given(plans)
 def test_a_plan_survives_json(plan: Plan) -> None:
     assert plan_from_json(plan_as_json(plan)) == plan
+    assert plan_from_json(f"\n```json\n{plan_as_json(plan)}\n```\n") == plan  # as a chat shows it, to be copied
 
 
 @settings(deadline=None)
