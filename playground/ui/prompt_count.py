@@ -25,8 +25,9 @@ MOST_COUNTED = 8_000  # characters
 def wire_count(context: AppContext, prompt: gr.Textbox, models: gr.Dropdown, shown: gr.HTML, state: Any) -> None:
     """Counts anew whenever the text or the models change; of changes that come fast, the last one."""
 
-    async def count(text: str, chosen: list[str], state: Any, request: gr.Request) -> str:
-        return await counted(context, text, chosen, owner_of(request, owner_in(state)))
+    async def count(text: str | None, chosen: list[str] | None, state: Any, request: gr.Request) -> str:
+        # A page that has just opened, whose fields are still being filled, has neither.
+        return await counted(context, text or "", chosen or [], owner_of(request, owner_in(state)))
 
     gr.on(
         [prompt.change, models.change],
