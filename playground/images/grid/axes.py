@@ -188,7 +188,8 @@ def _sized(request: ImageRequest, value: Any) -> ImageRequest:
 
 def _searched(field: Literal["prompt", "negative_prompt"]) -> Change:
     def change(request: ImageRequest, value: Any) -> ImageRequest:
-        return replace(request, **{field: prompts.replaced(getattr(request, field), *value)})
+        changed: dict[str, Any] = {field: prompts.replaced(getattr(request, field), *value)}
+        return replace(request, **changed)
 
     return change
 
