@@ -17,6 +17,7 @@ from playground.ui.api_chat import register_chat
 from playground.ui.api_classify import register_classify
 from playground.ui.api_code import register_code
 from playground.ui.api_gallery import register_gallery
+from playground.ui.api_grid import register_grid
 from playground.ui.api_images import register_images
 from playground.ui.api_models import register_models
 from playground.ui.api_shared import told
@@ -30,6 +31,7 @@ def register(context: AppContext) -> None:
     register_classify(context)
     register_images(context)
     register_gallery(context)
+    register_grid(context)
     _register_tables(context)
     register_battles(context)
     register_models(context)

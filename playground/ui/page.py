@@ -14,6 +14,7 @@ from playground.ui.chat_tab import build_chat, labelled
 from playground.ui.classify_tab import build_classify
 from playground.ui.code_tab import build_code
 from playground.ui.context import AppContext
+from playground.ui.grid_tab import build_grid
 from playground.ui.header import build_header
 from playground.ui.help_tab import build_help
 from playground.ui.image_tab import build_images
@@ -48,8 +49,14 @@ def build(context: AppContext) -> gr.Blocks:
                     classes = build_classify(context, running, remember)
                 with gr.Tab("Code", id="code", elem_id="tab_code"):
                     code = build_code(context, running, remember)
-            with gr.Tab("Text to image", id="image", elem_id="tab_image"):
-                images = build_images(context, running, remember)
+            with (
+                gr.Tab("Text to image", id="image", elem_id="tab_image"),
+                gr.Tabs(elem_id="image_tabs", elem_classes="pg-subtabs"),
+            ):
+                with gr.Tab("Create", id="create", elem_id="tab_create"):
+                    images = build_images(context, running, remember)
+                with gr.Tab("Grid", id="grid", elem_id="tab_grid"):
+                    grid = build_grid(context, running, remember)
             with gr.Tab("Inpaint", id="inpaint", elem_id="tab_inpaint"):
                 inpaint = build_inpaint(context, running, remember)
             with gr.Tab("Scores", id="scores", elem_id="tab_scores") as scores_tab:
@@ -65,6 +72,7 @@ def build(context: AppContext) -> gr.Blocks:
         batches.wire(ready)
         classes.wire(ready)
         code.wire(ready)
+        grid.wire(ready)
         chips.click(lambda: gr.update(selected="models"), outputs=tabs, queue=False, api_visibility="private")
 
         text_choices = [*chat.models, batches.models, classes.models, code.model]
@@ -73,9 +81,9 @@ def build(context: AppContext) -> gr.Blocks:
             states = {s.id: s.state for s in await context.engine.models()}
             texts = labelled([(c.name, c.id) for c in context.catalog.of_kind("chat")], states)
             image = labelled([(c.name, c.id) for c in context.catalog.of_kind("image")], states)
-            return [*(gr.update(choices=texts) for _ in text_choices), *(gr.update(choices=image) for _ in range(2))]
+            return [*(gr.update(choices=texts) for _ in text_choices), *(gr.update(choices=image) for _ in range(3))]
 
-        choices = [*text_choices, images.models, inpaint.model]
+        choices = [*text_choices, images.models, inpaint.model, grid.models]
         told: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
         ready.then(label, outputs=choices, **told)
         models_changed.change(label, outputs=choices, **told)
