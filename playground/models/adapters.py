@@ -26,10 +26,16 @@ TOKENIZERS = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
 
 @dataclass(frozen=True)
 class Adapter:
-    """A file and how strongly it works: 1 as trained, 0 not at all, negative the other way."""
+    """A file and how strongly it works: 1 as trained, 0 not at all, negative the other way.
+
+    `text_encoder` is the strength in text encoders, None for the same as `scale`. `word` stands for a textual inversion
+    in place of the file's own word.
+    """
 
     path: Path
     scale: float = 1.0
+    text_encoder: float | None = None
+    word: str = ""
 
 
 @contextmanager
@@ -44,22 +50,20 @@ def apply(loaded: LoadedImage, adapters: Sequence[Adapter]) -> Iterator[None]:
             model does not have; the model is then as it was.
         InvalidRequest: two files of one word, or a scale for a textual inversion.
     """
-    files = [(read_adapter(adapter.path), adapter.scale) for adapter in adapters]
-    for file, scale in files:
-        _check(loaded, file, scale)
+    files = [(check_fit(loaded, adapter), adapter) for adapter in adapters]
     before = dict(loaded.components)
     embeddings = {
         name: loaded.components[name].get_input_embeddings()
         for name in TOKENIZERS
         if loaded.components.get(name) is not None
     }
-    loras = [(file, scale) for file, scale in files if isinstance(file, LoraFile)]
+    loras = [(file, adapter) for file, adapter in files if isinstance(file, LoraFile)]
     pipeline: Any = None
     try:
         with building:
-            for file, _ in files:
+            for file, adapter in files:
                 if isinstance(file, InversionFile):
-                    _add_words(loaded, file)
+                    _add_words(loaded, file, adapter.word or file.token)
             if loras:
                 pipeline = loaded.pipeline()
                 _add_loras(pipeline, loras)
@@ -73,6 +77,17 @@ def apply(loaded: LoadedImage, adapters: Sequence[Adapter]) -> Iterator[None]:
                     before[name].set_input_embeddings(embedding)
             loaded.components.clear()
             loaded.components.update(before)
+
+
+def check_fit(loaded: LoadedImage, adapter: Adapter) -> LoraFile | InversionFile:
+    """What the adapter's file is, if it can be applied to `loaded` as far as its header tells.
+
+    Raises:
+        ModelUnavailable, InvalidRequest: as `apply`.
+    """
+    file = read_adapter(adapter.path)
+    _check(loaded, file, adapter.scale)
+    return file
 
 
 def _check(loaded: LoadedImage, file: LoraFile | InversionFile, scale: float) -> None:
@@ -133,12 +148,12 @@ def _mismatch(loaded: LoadedImage, file: LoraFile | InversionFile, why: str) -> 
     )
 
 
-def _add_words(loaded: LoadedImage, file: InversionFile) -> None:
+def _add_words(loaded: LoadedImage, file: InversionFile, token: str) -> None:
     """Puts the file's vectors behind the embedding's own, and its tokens behind the tokenizer's, both in copies."""
     import torch
     from safetensors import safe_open
 
-    words = [file.token, *(f"{file.token}_{i}" for i in range(1, file.vectors))]
+    words = [token, *(f"{token}_{i}" for i in range(1, file.vectors))]
     for name, stored in file.tensors.items():
         encoder, tokenizer = loaded.components[name], copy.deepcopy(loaded.components[TOKENIZERS[name]])
         taken = [word for word in words if word in tokenizer.get_vocab()]
@@ -159,7 +174,7 @@ def _add_words(loaded: LoadedImage, file: InversionFile) -> None:
         loaded.components[TOKENIZERS[name]] = tokenizer
 
 
-def _add_loras(pipeline: Any, loras: Sequence[tuple[LoraFile, float]]) -> None:
+def _add_loras(pipeline: Any, loras: Sequence[tuple[LoraFile, Adapter]]) -> None:
     names = [f"adapter_{i}" for i in range(len(loras))]
     for name, (file, _) in zip(names, loras, strict=True):
         try:
@@ -183,9 +198,15 @@ def _add_loras(pipeline: Any, loras: Sequence[tuple[LoraFile, float]]) -> None:
                 f"{file.path.name} fits {applied} of the {file.layers} layers that it changes.",
                 "Choose a LoRA that was trained on this model or its base.",
             )
-    pipeline.set_adapters(names, [scale for _, scale in loras])
+    pipeline.set_adapters(names, [_weights(file, adapter) for file, adapter in loras])
     for part in {part for file, _ in loras for part in file.parts}:
         getattr(pipeline, part).eval()  # new layers come in training mode
+
+
+def _weights(file: LoraFile, adapter: Adapter) -> dict[str, float]:
+    """The strength in each component that the file changes."""
+    text = adapter.scale if adapter.text_encoder is None else adapter.text_encoder
+    return {part: text if part.startswith("text_encoder") else adapter.scale for part in file.parts}
 
 
 def _has(module: Any, name: str) -> bool:
