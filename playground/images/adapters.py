@@ -1,7 +1,7 @@
 """The adapters of a run: found by the names that a request and its prompts say, put on for the pictures that want them.
 
-LoRAs are named by tags of the prompt and by the request's list; textual inversions by their names as words of the prompt
-or the negative prompt. Knows files and a loaded model, nothing of pools.
+LoRAs are named by tags of the prompt and by the request's list; textual inversions by their names, as words of the
+prompt or the negative prompt. Knows files and a loaded model, nothing of pools.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Used:
 
 @dataclass(frozen=True)
 class Picked:
-    """The adapters of each picture of a request, in order; `held` is what a file's tensors take, by dtype's width.
+    """The adapters of each picture of a request, in order; `elements` counts the numbers that all of them hold.
 
-    The name of a textual inversion stands in the prompt as it was written; while its picture is made, `Used.word` stands
-    there in its place, which is a token of its own.
+    The name of a textual inversion stands in the prompt as it was written; while its picture is made, `Used.word`
+    stands there in its place, which is a token of its own.
     """
 
     pictures: tuple[tuple[Used, ...], ...] = ()
@@ -102,9 +102,7 @@ def pick(request: ImageRequest, shelf: Shelf, wildcards: Path | None = None) -> 
         return request, NONE
     numbers = {name: number for number, name in enumerate(sorted(words))}
     notes: list[str] = []
-    found = tuple(
-        (*_loras(one, request, shelf, notes), *_words(one, words, numbers, notes)) for one in prompts
-    )
+    found = tuple((*_loras(one, request, shelf, notes), *_words(one, words, numbers, notes)) for one in prompts)
     for picture in found:
         if len(picture) > MOST:
             raise InvalidRequest(f"{len(picture)} adapters are named; at most {MOST} work together.", "Name fewer.")
@@ -170,7 +168,7 @@ class Worn:
         self._stack.close()
 
     def put_on(self, prompts: Sequence[Prepared], first: int, most: int) -> tuple[Prepared, ...]:
-        """Puts on what picture `first` wants; the prompts of it and of those after it, up to `most`, that want the same.
+        """Puts on what picture `first` wants; the prompts of it and of those after it, up to `most`, of the same.
 
         Raises:
             ModelUnavailable: a LoRA does not fit the model, and why.

@@ -79,7 +79,8 @@ class Shelf:
         loras = [one for one in found if one.kind != "embedding"]
         if not loras and found:
             raise InvalidRequest(
-                f"{found[0].name} is a textual inversion and no LoRA.", f"Write {found[0].name} as a word of the prompt."
+                f"{found[0].name} is a textual inversion and no LoRA.",
+                f"Write {found[0].name} as a word of the prompt.",
             )
         if not loras:
             raise InvalidRequest(f"There is no LoRA {name[:100]!r}.", near(name, entries) or self.where())

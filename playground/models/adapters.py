@@ -14,13 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import InvalidRequest, ModelUnavailable
-from playground.models.adapter_files import WIDTHS, InversionFile, LoraFile, read_adapter
+from playground.models.adapter_files import DOWN, WIDTHS, InversionFile, LoraFile, read_adapter
+from playground.models.headers import read_header
 from playground.models.load import building
 
 if TYPE_CHECKING:
     from playground.models.loaded import LoadedImage
 
 TRANSFORMERS = {"FLUX.1": "FluxTransformer2DModel", "Stable Diffusion 3": "SD3Transformer2DModel"}
+PREFIXES = (
+    ("lora_unet_", "unet"),
+    ("unet.", "unet"),
+    ("lora_te_", "text_encoder"),
+    ("lora_te1_", "text_encoder"),
+    ("lora_te2_", "text_encoder_2"),
+    ("text_encoder.", "text_encoder"),
+    ("text_encoder_2.", "text_encoder_2"),
+    ("lora_transformer_", "transformer"),
+    ("transformer.", "transformer"),
+)
 TOKENIZERS = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
 
 
@@ -117,6 +129,27 @@ def _check(loaded: LoadedImage, file: LoraFile | InversionFile, scale: float) ->
         raise _mismatch(
             loaded, file, f"it is for texts {file.width} wide, and this model reads {unet.config.cross_attention_dim}"
         )
+    if why := _other_shape(loaded, file):
+        raise _mismatch(loaded, file, why)
+
+
+def _other_shape(loaded: LoadedImage, file: LoraFile) -> str:
+    """How a layer that the file changes differs from the model's of that name; layers of other names are not judged."""
+    parts = {}
+    for name, part in loaded.components.items():
+        if name in file.parts:
+            modules = {inner.removeprefix("text_model."): module for inner, module in part.named_modules()}
+            parts[name] = modules | {inner.replace(".", "_"): module for inner, module in modules.items()}
+    for tensor in read_header(file.path):
+        named = DOWN.sub("", tensor.name).rstrip(".") if DOWN.search(tensor.name) else ""
+        for prefix, name in PREFIXES:
+            if not named.startswith(prefix) or name not in parts:
+                continue
+            layer = named.removeprefix(prefix).removeprefix("text_model.").removeprefix("text_model_")
+            weight = getattr(parts[name].get(layer), "weight", None)
+            if weight is not None and weight.ndim > 1 and weight.shape[1] != tensor.shape[1]:
+                return f"its layer {layer} reads {tensor.shape[1]} numbers, and this model's {weight.shape[1]}"
+    return ""
 
 
 def _check_words(loaded: LoadedImage, file: InversionFile, scale: float) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import gradio as gr
 
 from playground.catalog import Catalog
 from playground.errors import InvalidRequest, PlaygroundError
+from playground.images.adapter_use import recorded_uses
 from playground.images.recall import card_of
 from playground.images.samplers import samplers, schedules_of
 from playground.protocol import Failed
@@ -42,6 +44,8 @@ _NO_LOSS = {
     "generation_mode",
     "created_by",
     "rand_device",
+    "Lora hashes",  # the prompt's tags name the LoRAs
+    "TI hashes",
 }
 
 
@@ -50,14 +54,16 @@ def filled(
 ) -> tuple[dict[str, Any], list[str]]:
     """The values of the form's controls by name, and a sentence for each thing that could not be taken over.
 
-    The names are prompt, negative, models, size, number, seed, fresh, own, steps, guidance, sampler and schedule. A
-    control that the record says nothing of is not in the result.
+    The names are prompt, negative, models, size, number, seed, fresh, own, steps, guidance, sampler, schedule and
+    adapters. A control that the record says nothing of is not in the result.
     """
     found: dict[str, Any] = {
         "prompt": str(record.get("prompt") or ""),
         "negative": str(record.get("negative_prompt") or ""),
     }
     said: list[str] = [str(text) for text in record.get("notes") or []]
+    # Also where there were none: LoRAs that stay chosen would make another picture.
+    found["adapters"] = json.dumps([asdict(use) for use in recorded_uses(record.get("adapters"))])
     card = card_of(record, catalog)
     if card is not None:
         found["models"] = [card.id]

@@ -69,5 +69,3 @@ def save_xl_lora(path: Path) -> Path:
         tensors |= {f"{name}.lora_down.weight": torch.zeros(4, width), f"{name}.lora_up.weight": torch.zeros(640, 4)}
     save_file(tensors, path)
     return path
-
-

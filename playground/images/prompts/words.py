@@ -25,9 +25,7 @@ def with_words(prompt: Prompt, given: Mapping[str, str]) -> Prompt:
     def written(text: str) -> str:
         return pattern.sub(lambda match: given.get(match.group().lower(), match.group()), text)
 
-    return replace(
-        prompt, parts=tuple(replace(part, nodes=_mapped(part.nodes, written)) for part in prompt.parts)
-    )
+    return replace(prompt, parts=tuple(replace(part, nodes=_mapped(part.nodes, written)) for part in prompt.parts))
 
 
 def _pattern(names: Collection[str]) -> re.Pattern[str]:
