@@ -6,7 +6,7 @@ Whatever loads torch is imported by the first job that needs it.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -194,20 +194,29 @@ class Jobs:
             return None
 
     def _image(self, request: ImageRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
+        from playground.images.adapters import pick
         from playground.images.memory import plan_for
         from playground.images.prompts.wildcards import FOLDER
         from playground.images.run import paint
+        from playground.models.adapter_shelf import open_shelf
 
         started = time.perf_counter()
         pool = self._ready_pool(card, emit)
+        folder = self._settings.data_path / FOLDER
+        request, picked = pick(request, open_shelf(self._settings, request.owner), folder)
         plan = plan_for(card, request, pool.dtype_of(card), pool.attainable(card.id))
-        with self._lease(card, cancel, emit, plan.bytes, staged=plan.staged) as loaded:
+        working = plan.bytes + picked.bytes_in(pool.dtype_of(card))
+        refused: ModelUnavailable | InvalidRequest | None = None
+        with self._lease(card, cancel, emit, working, staged=plan.staged, adapters=picked.names) as loaded:
             load_s = time.perf_counter() - started
             try:
-                folder = self._settings.data_path / FOLDER
-                stats = paint(loaded, request, cancel, emit, plan, relieve=self._relieve, wildcards=folder)
+                stats = paint(loaded, request, cancel, emit, plan, self._relieve, folder, picked)
             except OutOfMemory as error:
                 raise self._pool().shortage(error) from None
+            except (ModelUnavailable, InvalidRequest) as error:
+                refused = error  # the model is as it was: raised in its lease, it would be dropped
+        if refused is not None:
+            raise refused
         emit(Done(replace(stats, load_s=load_s)))
 
     def _classify(self, request: ClassifyRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> Iterator[None]:
@@ -373,13 +382,20 @@ class Jobs:
         *,
         staged: bool = False,
         wait: bool = True,
+        adapters: Sequence[str] = (),
     ) -> Iterator[Any]:
         """Leases the card's model for work on this thread, with the thread count that suits its size."""
         pool = self._ready_pool(card, emit)
         from playground.models import devices
 
         with pool.lease(
-            card, working_bytes=working_bytes, staged=staged, wait=wait, progress=_progress(card, emit), cancel=cancel
+            card,
+            adapters=adapters,
+            working_bytes=working_bytes,
+            staged=staged,
+            wait=wait,
+            progress=_progress(card, emit),
+            cancel=cancel,
         ) as loaded:
             devices.use_threads(devices.intraop_threads(loaded.device, card.kind, loaded.bytes))
             yield loaded

@@ -70,6 +70,15 @@ class ChatRequest:
 
 
 @dataclass(frozen=True)
+class AdapterUse:
+    """A LoRA by the name of its file, and its strength in the denoiser and in the text encoders: 1 as trained."""
+
+    name: str
+    unet: float = 1.0
+    text_encoder: float = 1.0
+
+
+@dataclass(frozen=True)
 class ImageRequest:
     """Pictures from one image model. Sizes in pixels; pictures as encoded bytes (PNG, JPEG, WebP).
 
@@ -79,7 +88,8 @@ class ImageRequest:
     `guidance_rescale`: 0 to 1, pulls guided predictions back to the spread of unguided ones (Lin et al. 2023, arXiv
     2305.08891). `eta`: 0 to 1, the share of fresh noise in each step, for samplers that have it. `variation_strength`:
     0 to 1, how far the initial noise is turned towards that of `variation_seed`, which is the same for every picture.
-    `clip_skip`: 1 for the text encoder's own layer, 2 for the one before, and so on.
+    `clip_skip`: 1 for the text encoder's own layer, 2 for the one before, and so on. `adapters`: LoRAs beside those
+    that the prompt names by tags; a tag of the same file wins.
     """
 
     model: str
@@ -110,6 +120,7 @@ class ImageRequest:
     variation_seed: int | None = None
     variation_strength: float = 0.0
     clip_skip: int = 1
+    adapters: tuple[AdapterUse, ...] = ()
 
 
 @dataclass(frozen=True)

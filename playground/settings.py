@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     profile: Profile = Field("local", description="local, space, zero or public")
     data_dir: Path | None = Field(None, description="folder for everything that the app writes")
     catalog: Path | None = Field(None, description="a catalog file of your own, added to the built-in one")
+    adapters_dir: Path | None = Field(None, description="a folder of LoRAs and embeddings, read beside the app's own")
     database_url: str = Field("", description="SQLAlchemy URL of the store; SQLite in the data folder if empty")
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps or xpu")
     dtype: str = Field("auto", description="auto, bfloat16, float16 or float32")

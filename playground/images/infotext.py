@@ -12,6 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from playground.images.prompts.loras import lora_text
+from playground.images.prompts.nodes import LoraTag
 from playground.images.sampler_names import our_sampler
 
 MAX_TEXT = 262_144
@@ -74,7 +76,6 @@ def parse_text(text: str) -> tuple[str, str, dict[str, str]]:
 def text_of(record: Mapping[str, Any]) -> str:
     """A1111's text of our own record. Settings that stand at what changes nothing are left out, as A1111 does it."""
     adapters = [a for a in record.get("adapters") or [] if isinstance(a, dict)]
-    hashes = ", ".join(f"{a.get('name')}: {str(a.get('sha256'))[:12]}" for a in adapters)
     varied = record.get("variation_strength") or None
     fields: dict[str, object] = {
         "Steps": record.get("steps"),
@@ -92,7 +93,8 @@ def text_of(record: Mapping[str, Any]) -> str:
         "RNG": "CPU",
         "CFG Rescale phi": _short(record.get("guidance_rescale") or None),
         "Eta": _short(record.get("eta")),
-        "Lora hashes": hashes,
+        "Lora hashes": _hashes(adapters, "lora"),
+        "TI hashes": _hashes(adapters, "embedding"),
         "Mask blur": record.get("feather"),
         "Inpaint area": _AREAS.get(str(record.get("area"))),
         "Masked area padding": record.get("padding"),
@@ -100,7 +102,20 @@ def text_of(record: Mapping[str, Any]) -> str:
         "Version": record.get("version_text"),
     }
     prompt, negative = (encodable(str(record.get(k, ""))) for k in ("prompt", "negative_prompt"))
-    return write_text(prompt, negative, fields)
+    return write_text(prompt + "".join(map(_tag, adapters)), negative, fields)
+
+
+def _hashes(adapters: list[dict[str, Any]], kind: str) -> str:
+    """`name: hash, name: hash`, of 12 digits each; A1111 hashes a LoRA without its header."""
+    found = (a for a in adapters if a.get("kind", "lora") == kind)
+    return ", ".join(f"{a.get('name')}: {a.get('shorthash') or str(a.get('sha256'))[:12]}" for a in found)
+
+
+def _tag(adapter: Mapping[str, Any]) -> str:
+    """A LoRA that was chosen beside the prompt, as the tag by which other apps know it."""
+    if adapter.get("source") != "list":
+        return ""
+    return f" {lora_text(LoraTag(str(adapter['name']), float(adapter['text_encoder']), float(adapter['unet'])))}"
 
 
 def from_text(text: str) -> dict[str, Any]:

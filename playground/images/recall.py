@@ -14,6 +14,7 @@ from typing import Any
 
 from playground.catalog import Catalog, ModelCard
 from playground.errors import InvalidRequest
+from playground.images.adapter_use import recorded_uses
 from playground.images.infotext import typed_value
 from playground.protocol import ImageRequest
 
@@ -90,6 +91,9 @@ def request_fields(record: Mapping[str, Any]) -> dict[str, Any]:
         if one.name in _NOT_TAKEN or record.get(one.name) is None:
             continue
         value = record[one.name]
+        if one.name == "adapters":
+            found[one.name] = recorded_uses(value)
+            continue
         kind = _TYPES.get(str(one.type).split(" | ")[0])
         typed: Any
         if kind is bool:

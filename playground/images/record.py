@@ -12,19 +12,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import lru_cache
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import playground
-from playground.images.weights import file_hash, weights_of
+from playground.images.weights import file_hash, payload_hash, weights_of
 from playground.protocol import ImageRequest
 
 if TYPE_CHECKING:
+    from playground.images.adapters import Used
     from playground.models.loaded import LoadedImage
 
 INPUTS = ("image", "mask", "style")
 # Who asked, and what does not change a picture.
-_NOT_KEPT = {"model", "owner", "preview_every", "batch_size", "width", "height", *INPUTS}
+_NOT_KEPT = {"model", "owner", "preview_every", "batch_size", "width", "height", "adapters", *INPUTS}
 _FROM_A_PICTURE = {"strength", "style_strength", "feather", "masked_content", "area", "padding"}
 _TAKEN = {
     "text_to_image": frozenset[str](),
@@ -43,12 +43,12 @@ def record_of(
     size: tuple[int, int],
     work: tuple[int, int] | None,
     scheduler: Any,
-    adapters: Sequence[Any] = (),
+    adapters: Sequence[Used] = (),
 ) -> dict[str, Any]:
     """The record of picture `index` of a checked request, as JSON values.
 
     `size` is the picture's, `work` the size that the model worked at where it began from a picture. `scheduler` is the
-    one that ran; `adapters` have a `path` and a `scale`.
+    one that ran, `adapters` those that were on.
     """
     import torch
 
@@ -66,7 +66,7 @@ def record_of(
         record["inputs"] = {n: hashlib.sha256(data).hexdigest() for n, data in given if data is not None}
     return record | {
         **weights_of(loaded.card),
-        "adapters": [{"name": Path(a.path).stem, "scale": a.scale, "sha256": file_hash(a.path)} for a in adapters],
+        "adapters": [_adapter(one) for one in adapters],
         "scheduler": {"class": type(scheduler).__name__, "config": _plain(dict(getattr(scheduler, "config", {})))},
         "dtype": str(loaded.dtype).removeprefix("torch."),
         "quantization": loaded.card.quantization,
@@ -75,6 +75,16 @@ def record_of(
         "version_text": f"playground {playground.__version__}",
         "versions": dict(_versions()),
     }
+
+
+def _adapter(used: Used) -> dict[str, Any]:
+    """An adapter with its strengths, its file's hash, the one by which A1111 knows it, and who asked for it."""
+    whole = file_hash(used.path)
+    row: dict[str, Any] = {"name": used.name, "kind": used.kind, "sha256": whole}
+    if used.kind == "embedding":
+        return row | {"shorthash": whole[:12]}
+    strengths = {"unet": used.unet, "text_encoder": used.text_encoder, "source": used.source}
+    return row | {"shorthash": payload_hash(used.path)[:12], **strengths}
 
 
 @lru_cache(maxsize=1)

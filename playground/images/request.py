@@ -11,6 +11,7 @@ from dataclasses import replace
 from playground.catalog import ModelCard
 from playground.errors import InvalidRequest
 from playground.images import masks, pipelines, samplers
+from playground.images.adapter_use import checked_uses
 from playground.images.advanced import check_advanced
 from playground.images.pictures import open_picture
 from playground.protocol import ImageRequest
@@ -73,6 +74,7 @@ def checked_image(request: ImageRequest, card: ModelCard) -> ImageRequest:
         variation_seed=_seed("variation_seed", request.variation_seed),
         variation_strength=_number("variation_strength", request.variation_strength, (0.0, 1.0)),
         clip_skip=_whole("clip_skip", request.clip_skip, CLIP_SKIP),
+        adapters=checked_uses(request.adapters),
     )
     check_advanced(checked, card.model_class)
     if checked.kind != "text_to_image":

@@ -19,6 +19,7 @@ from PIL import Image
 from playground.errors import ModelUnavailable, OutOfMemory
 from playground.images import latents as lat
 from playground.images import masks, noise
+from playground.images.adapters import NONE, Picked, Used, Worn
 from playground.images.advanced import call_options, with_variation
 from playground.images.canvas import Canvas, canvas_for
 from playground.images.memory import Plan, smaller, tiled
@@ -47,6 +48,7 @@ def paint(
     plan: Plan | None = None,
     relieve: Callable[[], bool] = lambda: False,
     wildcards: Path | None = None,
+    picked: Picked = NONE,
 ) -> ImageStats:
     """Pictures for a checked request: Step events, then one Image event per picture, in order.
 
@@ -55,7 +57,7 @@ def paint(
     1703.06868). `ImageStats.steps` counts sampler steps, Step events count model calls, of which some samplers need
     more. Where memory runs out, `relieve` is called and the rest made once more with the smallest plan; what was
     finished is kept. Variants in a prompt are chosen by each picture's own seed; `wildcards` is the folder of wildcard
-    files.
+    files. `picked` are each picture's adapters, for which the model must be leased alone.
 
     Raises:
         Cancelled: within one model call of the user's stop.
@@ -68,6 +70,7 @@ def paint(
     assert request.steps is not None, "the request must come from checked_image"
     seed = secrets.randbelow(2**32 - 8) if request.seed is None else request.seed
     prompts = prepared(request.prompt, request.negative_prompt, seed, request.batch_size, wildcards)
+    picked.check(prompts)
     for text in notices(prompts, loaded.card.name, reads_syntax=is_latent_family(loaded.pipeline_class.__name__)):
         emit(Notice(text))
     check(cancel)
@@ -76,18 +79,18 @@ def paint(
     used: list[Any] = []  # the schedulers of the parts so far
     same: list[bool] = []  # whether each picture is as it was outside the mask
     done, short, again = 0, False, False
-    with torch.inference_mode():
+    with torch.inference_mode(), Worn(loaded, picked, emit) as worn:
         while done < request.batch_size:
-            count = min(plan.batch, request.batch_size - done)
-            part = replace(request, batch_size=count)
-            span = Span(done, count, request.batch_size)
             try:
-                own = prompts[done : done + count]
+                own = worn.put_on(prompts, done, plan.batch)
+                count = len(own)
+                part = replace(request, batch_size=count)
+                span = Span(done, count, request.batch_size)
                 for painted in _painted(loaded, part, own, canvas, seed + done, cancel, emit, plan, span, used):
                     check(cancel)
                     result = painted if canvas is None else canvas.finished(painted, request.feather)
                     same.append(canvas is None or _same_outside(canvas, result))
-                    emit(_event(loaded, request, prompts[done], canvas, result, done, seed, used[-1]))
+                    emit(_event(loaded, request, prompts[done], canvas, result, done, seed, used[-1], worn.now))
                     done += 1
             except Exception as error:
                 if not is_out_of_memory(error):
@@ -119,11 +122,12 @@ def _event(
     index: int,
     seed: int,
     scheduler: Any,
+    adapters: tuple[Used, ...],
 ) -> Picture:
     """A finished picture as a PNG that tells how it was made."""
     work = None if canvas is None else canvas.work
     own = replace(request, prompt=prompts.prompt, negative_prompt=prompts.negative)
-    record = record_of(loaded, own, seed + index, index, result.size, work, scheduler)
+    record = record_of(loaded, own, seed + index, index, result.size, work, scheduler, adapters)
     record |= prompts.templates(request.prompt, request.negative_prompt)
     text = text_of(record)
     return Picture(index, write_png(result, text, record), seed + index, result.width, result.height, text)

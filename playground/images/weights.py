@@ -58,6 +58,11 @@ def file_hash(path: Path) -> str:
     return _file_hash(_listed(path, path.name))
 
 
+def payload_hash(path: Path) -> str:
+    """SHA-256 of a safetensors file after its header, by which A1111 and Civitai know a LoRA: its notes may change."""
+    return _payload_hash(_listed(path, path.name))
+
+
 def _folder(card: ModelCard) -> tuple[Path | None, str]:
     if card.folder is not None:
         return card.folder, card.revision
@@ -85,4 +90,11 @@ def _file_hash(file: _Listed) -> str:
     if blob.parent.name == "blobs" and _BLOB.fullmatch(blob.name):
         return blob.name  # the hub's cache names large files by their SHA-256
     with blob.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@lru_cache(maxsize=4096)
+def _payload_hash(file: _Listed) -> str:
+    with open(file.path, "rb") as stream:
+        stream.seek(8 + int.from_bytes(stream.read(8), "little"))
         return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -78,12 +78,15 @@ def read_adapter(path: Path) -> LoraFile | InversionFile:
     Raises:
         ModelUnavailable: a pickle, a damaged file, or a kind of adapter that cannot be applied; says which.
     """
-    from safetensors import safe_open
+    from safetensors import SafetensorError, safe_open
 
     check_file(path, "adapter")
     tensors = read_header(path)
-    with safe_open(path, framework="numpy") as file:
-        metadata = file.metadata() or {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
+    except SafetensorError as error:
+        raise ModelUnavailable(f"{path.name} is damaged: {error}.", "Fetch it again.") from None
     for pattern, what in UNSUPPORTED:
         if any(re.search(pattern, t.name) for t in tensors):
             raise ModelUnavailable(
@@ -169,7 +172,7 @@ def _words(metadata: Mapping[str, str]) -> tuple[str, ...]:
 def _table(metadata: Mapping[str, str], key: str) -> Mapping[str, Any]:
     try:
         table = json.loads(metadata.get(key, "{}"))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return table if isinstance(table, dict) else {}
 

@@ -14,22 +14,40 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from playground.errors import InvalidRequest, ModelUnavailable
-from playground.models.adapter_files import WIDTHS, InversionFile, LoraFile, read_adapter
+from playground.models.adapter_files import DOWN, WIDTHS, InversionFile, LoraFile, read_adapter
+from playground.models.headers import read_header
 from playground.models.load import building
 
 if TYPE_CHECKING:
     from playground.models.loaded import LoadedImage
 
 TRANSFORMERS = {"FLUX.1": "FluxTransformer2DModel", "Stable Diffusion 3": "SD3Transformer2DModel"}
+PREFIXES = (
+    ("lora_unet_", "unet"),
+    ("unet.", "unet"),
+    ("lora_te_", "text_encoder"),
+    ("lora_te1_", "text_encoder"),
+    ("lora_te2_", "text_encoder_2"),
+    ("text_encoder.", "text_encoder"),
+    ("text_encoder_2.", "text_encoder_2"),
+    ("lora_transformer_", "transformer"),
+    ("transformer.", "transformer"),
+)
 TOKENIZERS = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
 
 
 @dataclass(frozen=True)
 class Adapter:
-    """A file and how strongly it works: 1 as trained, 0 not at all, negative the other way."""
+    """A file and how strongly it works: 1 as trained, 0 not at all, negative the other way.
+
+    `text_encoder` is the strength in text encoders, None for the same as `scale`. `word` stands for a textual inversion
+    in place of the file's own word.
+    """
 
     path: Path
     scale: float = 1.0
+    text_encoder: float | None = None
+    word: str = ""
 
 
 @contextmanager
@@ -44,22 +62,20 @@ def apply(loaded: LoadedImage, adapters: Sequence[Adapter]) -> Iterator[None]:
             model does not have; the model is then as it was.
         InvalidRequest: two files of one word, or a scale for a textual inversion.
     """
-    files = [(read_adapter(adapter.path), adapter.scale) for adapter in adapters]
-    for file, scale in files:
-        _check(loaded, file, scale)
+    files = [(check_fit(loaded, adapter), adapter) for adapter in adapters]
     before = dict(loaded.components)
     embeddings = {
         name: loaded.components[name].get_input_embeddings()
         for name in TOKENIZERS
         if loaded.components.get(name) is not None
     }
-    loras = [(file, scale) for file, scale in files if isinstance(file, LoraFile)]
+    loras = [(file, adapter) for file, adapter in files if isinstance(file, LoraFile)]
     pipeline: Any = None
     try:
         with building:
-            for file, _ in files:
+            for file, adapter in files:
                 if isinstance(file, InversionFile):
-                    _add_words(loaded, file)
+                    _add_words(loaded, file, adapter.word or file.token)
             if loras:
                 pipeline = loaded.pipeline()
                 _add_loras(pipeline, loras)
@@ -73,6 +89,17 @@ def apply(loaded: LoadedImage, adapters: Sequence[Adapter]) -> Iterator[None]:
                     before[name].set_input_embeddings(embedding)
             loaded.components.clear()
             loaded.components.update(before)
+
+
+def check_fit(loaded: LoadedImage, adapter: Adapter) -> LoraFile | InversionFile:
+    """What the adapter's file is, if it can be applied to `loaded` as far as its header tells.
+
+    Raises:
+        ModelUnavailable, InvalidRequest: as `apply`.
+    """
+    file = read_adapter(adapter.path)
+    _check(loaded, file, adapter.scale)
+    return file
 
 
 def _check(loaded: LoadedImage, file: LoraFile | InversionFile, scale: float) -> None:
@@ -102,6 +129,27 @@ def _check(loaded: LoadedImage, file: LoraFile | InversionFile, scale: float) ->
         raise _mismatch(
             loaded, file, f"it is for texts {file.width} wide, and this model reads {unet.config.cross_attention_dim}"
         )
+    if why := _other_shape(loaded, file):
+        raise _mismatch(loaded, file, why)
+
+
+def _other_shape(loaded: LoadedImage, file: LoraFile) -> str:
+    """How a layer that the file changes differs from the model's of that name; layers of other names are not judged."""
+    parts = {}
+    for name, part in loaded.components.items():
+        if name in file.parts:
+            modules = {inner.removeprefix("text_model."): module for inner, module in part.named_modules()}
+            parts[name] = modules | {inner.replace(".", "_"): module for inner, module in modules.items()}
+    for tensor in read_header(file.path):
+        named = DOWN.sub("", tensor.name).rstrip(".") if DOWN.search(tensor.name) else ""
+        for prefix, name in PREFIXES:
+            if not named.startswith(prefix) or name not in parts:
+                continue
+            layer = named.removeprefix(prefix).removeprefix("text_model.").removeprefix("text_model_")
+            weight = getattr(parts[name].get(layer), "weight", None)
+            if weight is not None and weight.ndim > 1 and weight.shape[1] != tensor.shape[1]:
+                return f"its layer {layer} reads {tensor.shape[1]} numbers, and this model's {weight.shape[1]}"
+    return ""
 
 
 def _check_words(loaded: LoadedImage, file: InversionFile, scale: float) -> None:
@@ -133,12 +181,12 @@ def _mismatch(loaded: LoadedImage, file: LoraFile | InversionFile, why: str) -> 
     )
 
 
-def _add_words(loaded: LoadedImage, file: InversionFile) -> None:
+def _add_words(loaded: LoadedImage, file: InversionFile, token: str) -> None:
     """Puts the file's vectors behind the embedding's own, and its tokens behind the tokenizer's, both in copies."""
     import torch
     from safetensors import safe_open
 
-    words = [file.token, *(f"{file.token}_{i}" for i in range(1, file.vectors))]
+    words = [token, *(f"{token}_{i}" for i in range(1, file.vectors))]
     for name, stored in file.tensors.items():
         encoder, tokenizer = loaded.components[name], copy.deepcopy(loaded.components[TOKENIZERS[name]])
         taken = [word for word in words if word in tokenizer.get_vocab()]
@@ -159,7 +207,7 @@ def _add_words(loaded: LoadedImage, file: InversionFile) -> None:
         loaded.components[TOKENIZERS[name]] = tokenizer
 
 
-def _add_loras(pipeline: Any, loras: Sequence[tuple[LoraFile, float]]) -> None:
+def _add_loras(pipeline: Any, loras: Sequence[tuple[LoraFile, Adapter]]) -> None:
     names = [f"adapter_{i}" for i in range(len(loras))]
     for name, (file, _) in zip(names, loras, strict=True):
         try:
@@ -183,9 +231,15 @@ def _add_loras(pipeline: Any, loras: Sequence[tuple[LoraFile, float]]) -> None:
                 f"{file.path.name} fits {applied} of the {file.layers} layers that it changes.",
                 "Choose a LoRA that was trained on this model or its base.",
             )
-    pipeline.set_adapters(names, [scale for _, scale in loras])
+    pipeline.set_adapters(names, [_weights(file, adapter) for file, adapter in loras])
     for part in {part for file, _ in loras for part in file.parts}:
         getattr(pipeline, part).eval()  # new layers come in training mode
+
+
+def _weights(file: LoraFile, adapter: Adapter) -> dict[str, float]:
+    """The strength in each component that the file changes."""
+    text = adapter.scale if adapter.text_encoder is None else adapter.text_encoder
+    return {part: text if part.startswith("text_encoder") else adapter.scale for part in file.parts}
 
 
 def _has(module: Any, name: str) -> bool:

@@ -11,6 +11,7 @@ import gradio as gr
 
 from playground.errors import InvalidRequest
 from playground.protocol import plain
+from playground.ui.api_adapters import register_adapters
 from playground.ui.api_batches import register_batches
 from playground.ui.api_battles import register_battles
 from playground.ui.api_chat import register_chat
@@ -30,6 +31,7 @@ def register(context: AppContext) -> None:
     register_chat(context)
     register_classify(context)
     register_images(context)
+    register_adapters(context)
     register_gallery(context)
     register_grid(context)
     _register_tables(context)

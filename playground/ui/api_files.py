@@ -24,6 +24,20 @@ def uploaded(value: Any, what: str) -> bytes | None:
     Raises:
         InvalidRequest: `value` is no uploaded file, lies outside the upload folder or is over 20 MB.
     """
+    path = uploaded_path(value, what)
+    if path is None:
+        return None
+    if path.stat().st_size > MAX_BYTES:
+        raise InvalidRequest(f"The {what} has {path.stat().st_size / 1e6:.0f} MB; the limit is 20 MB.", "Shrink it.")
+    return path.read_bytes()
+
+
+def uploaded_path(value: Any, what: str) -> Path | None:
+    """Where an uploaded file lies, of any size that the server took; None where none was given.
+
+    Raises:
+        InvalidRequest: `value` is no uploaded file or lies outside the upload folder.
+    """
     if value is None or value == "":
         return None
     hint = "Upload it, with gradio_client by handle_file(path)."
@@ -32,9 +46,7 @@ def uploaded(value: Any, what: str) -> bytes | None:
     path = Path(str(value.get("path", ""))).resolve()
     if not path.is_relative_to(Path(get_upload_folder()).resolve()) or not path.is_file():
         raise InvalidRequest(f"The {what} is not an uploaded file.", hint)
-    if path.stat().st_size > MAX_BYTES:
-        raise InvalidRequest(f"The {what} has {path.stat().st_size / 1e6:.0f} MB; the limit is 20 MB.", "Shrink it.")
-    return path.read_bytes()
+    return path
 
 
 def all_uploaded(values: Any, what: str) -> tuple[bytes, ...]:

@@ -12,7 +12,8 @@ from typing import Any
 import gradio as gr
 
 from playground.errors import PlaygroundError
-from playground.protocol import CancelToken, Done, Failed, Image, ImageRequest, ImageStats
+from playground.images.adapter_use import checked_uses
+from playground.protocol import AdapterUse, CancelToken, Done, Failed, Image, ImageRequest, ImageStats
 from playground.ui.api_files import downloadable, uploaded
 from playground.ui.api_shared import model_ids, sentence, told
 from playground.ui.context import AppContext
@@ -42,9 +43,13 @@ def register_images(context: AppContext) -> None:
         variation_seed: int | None = None,
         variation_strength: float = 0.0,
         clip_skip: int = 1,
+        adapters: list | None = None,
         request: gr.Request = None,  # type: ignore[assignment]  # gradio fills it in
     ) -> tuple[list[dict], list[dict]]:
-        """Pictures from a sentence: the gallery, and a list with model, seed, size, seconds and parameters of each."""
+        """Pictures from a sentence: the gallery, and a list with model, seed, size, seconds and parameters of each.
+
+        `adapters`: LoRAs of /adapters, as "name:0.8" or {"name", "unet", "text_encoder"}.
+        """
         wanted = ImageRequest(
             "", prompt, "text_to_image", negative_prompt, width, height, steps, guidance_scale, sampler, schedule, seed
         )
@@ -56,6 +61,7 @@ def register_images(context: AppContext) -> None:
             variation_seed=variation_seed,
             variation_strength=variation_strength,
             clip_skip=clip_skip,
+            adapters=_uses(adapters),
         )
         async for result in paint_all(context, models, wanted, request):
             yield result
@@ -77,6 +83,7 @@ def register_images(context: AppContext) -> None:
         guidance_rescale: float = 0.0,
         eta: float | None = None,
         clip_skip: int = 1,
+        adapters: list | None = None,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> tuple[list[dict], list[dict]]:
         """Pictures made over from a picture: `strength` 0 keeps it, 1 starts anew."""
@@ -85,7 +92,7 @@ def register_images(context: AppContext) -> None:
         )
         wanted = _with_files(wanted, image=image)
         wanted = replace(wanted, batch_size=batch_size, strength=strength, guidance_rescale=guidance_rescale, eta=eta)
-        wanted = replace(wanted, clip_skip=clip_skip)
+        wanted = replace(wanted, clip_skip=clip_skip, adapters=_uses(adapters))
         async for result in paint_all(context, models, wanted, request):
             yield result
 
@@ -111,6 +118,7 @@ def register_images(context: AppContext) -> None:
         guidance_rescale: float = 0.0,
         eta: float | None = None,
         clip_skip: int = 1,
+        adapters: list | None = None,
         request: gr.Request = None,  # type: ignore[assignment]
     ) -> tuple[list[dict], list[dict]]:
         """Repaints the white part of `mask`; pixels outside it come back bit-identical."""
@@ -129,6 +137,7 @@ def register_images(context: AppContext) -> None:
             guidance_rescale=guidance_rescale,
             eta=eta,
             clip_skip=clip_skip,
+            adapters=_uses(adapters),
         )
         async for result in paint_all(context, models, wanted, request):
             yield result
@@ -211,6 +220,13 @@ def _row(model: str, image: Image | None = None, stats: ImageStats | None = None
         "outside_identical": stats.outside_identical if stats else None,
         "error": error,
     }
+
+
+def _uses(adapters: Any) -> tuple[AdapterUse, ...]:
+    try:
+        return checked_uses(adapters)
+    except PlaygroundError as error:
+        raise told(error) from None
 
 
 def _with_files(wanted: ImageRequest, **files: Any) -> ImageRequest:

@@ -15,6 +15,7 @@ TEXT = """
 - **Text to image**: click an example. The same seed over two models shows what differs between them.
 - **Inpaint**: press *Try the example*, then *Inpaint*. The rest of the picture stays the same to the last bit, and the
   page checks that.
+- **LoRAs and embeddings**: put `.safetensors` files into `{folder}/adapters`; Text to image lists what fits.
 - **Scores**: measure a model on your own machine, and compare it with what others published.
 - **Models**: see what fills the memory; load or unload a model.
 

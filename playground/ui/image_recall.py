@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import gradio as gr
 
 from playground.catalog import Catalog
 from playground.errors import InvalidRequest, PlaygroundError
+from playground.images.adapter_use import recorded_uses
 from playground.images.recall import card_of
 from playground.images.samplers import samplers, schedules_of
 from playground.protocol import Failed
@@ -50,6 +52,8 @@ _NO_LOSS = {
     "generation_mode",
     "created_by",
     "rand_device",
+    "Lora hashes",  # the prompt's tags name the LoRAs
+    "TI hashes",
 }
 
 
@@ -59,14 +63,16 @@ def filled(
     """The values of the form's controls by name, and a sentence for each thing that could not be taken over.
 
     The names are prompt, negative, models, size, number, seed, fresh, own, steps, guidance, sampler, schedule, rescale,
-    eta, variation_seed, variation_strength and clip_skip. Of these the last five go back to what changes nothing where
-    the record does not have them; another control that it says nothing of is not in the result.
+    eta, variation_seed, variation_strength, clip_skip and adapters. From rescale to clip_skip they go back to what
+    changes nothing where the record lacks them; another control that it says nothing of is not in the result.
     """
     found: dict[str, Any] = {
         "prompt": str(record.get("prompt") or ""),
         "negative": str(record.get("negative_prompt") or ""),
     }
     said: list[str] = [str(text) for text in record.get("notes") or []]
+    # Also where there were none: LoRAs that stay chosen would make another picture.
+    found["adapters"] = json.dumps([asdict(use) for use in recorded_uses(record.get("adapters"))])
     card = card_of(record, catalog)
     if card is not None:
         found["models"] = [card.id]

@@ -12,6 +12,7 @@ import gradio as gr
 from playground.protocol import Failed, ImageRequest
 from playground.ui.context import AppContext
 from playground.ui.gallery_tab import GalleryTab, build_gallery
+from playground.ui.image_adapters import AdapterFold, uses_of
 from playground.ui.image_advanced import advanced, advanced_fold
 from playground.ui.image_drop import Drop
 from playground.ui.image_form import OWN_SIZE, sampled, sampling_fold, seed_for, seed_row, size_choices, sized
@@ -95,6 +96,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             seed = seed_row("image", remember)
             sampling = sampling_fold("image", remember)
             more = advanced_fold("image", sampling, remember)
+            loras = AdapterFold(context, prompt, models, remember)
             drop = Drop()
             with gr.Row(elem_classes="pg-run-row"):
                 run = gr.Button("Generate", variant="primary", elem_id="image_run", elem_classes="pg-run", scale=3)
@@ -122,6 +124,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         "variation_seed": more.variation_seed,
         "variation_strength": more.variation_strength,
         "clip_skip": more.clip_skip,
+        "adapters": loras.chosen,
     }
     wire_count(context, prompt, models, tokens, remember.state)
     drop.wire(context, running, remember, form, sizes)
@@ -148,6 +151,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         variation_seed: float | None,
         variation_strength: float,
         clip_skip: int,
+        adapters: str,
         state: Any,
         request: gr.Request,
     ) -> AsyncIterator[Any]:
@@ -167,6 +171,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             **sized(size),
             **sampled(own, steps, guidance, sampler, schedule),
             **advanced(own, sampler, rescale, eta, variation_seed, variation_strength, clip_skip),
+            adapters=uses_of(adapters),
         )
         token = running.start(session, "image")
         made: list[Picture] = []
@@ -189,7 +194,18 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         last = empty("Stopped", "No picture was finished.") if stopped and not made else gr.skip()
         yield last, gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=False)
 
-    fields = [prompt, negative, models, size, number, *seed.inputs, *sampling.inputs, *more.inputs, remember.state]
+    fields = [
+        prompt,
+        negative,
+        models,
+        size,
+        number,
+        *seed.inputs,
+        *sampling.inputs,
+        *more.inputs,
+        loras.chosen,
+        remember.state,
+    ]
     outputs = [status, gallery, rows, seed.number, stop]
     settled: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
     kept.refresh(run.click(start, fields, outputs, **settled).then)

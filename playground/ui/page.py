@@ -104,7 +104,7 @@ def launch_kwargs(context: AppContext) -> dict[str, Any]:
         "footer_links": ["api"],
         "run_history": False,
         "show_error": False,
-        "max_file_size": "20mb",
+        "max_file_size": "1gb" if context.settings.is_private else "20mb",  # a LoRA may have hundreds of megabytes
         "strict_cors": True,
         "enable_monitoring": False,
         # Gradio asks its own page for an answer within 3 s and gives up without one, which a busy machine takes longer

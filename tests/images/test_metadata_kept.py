@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 from dataclasses import fields, replace
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.numpy import save_file
 
 from playground.errors import InvalidRequest
+from playground.images.adapters import Used
 from playground.images.infotext import parse_text, text_of, write_text
 from playground.images.metadata import read_metadata, write_picture, write_png
+from playground.images.recall import request_fields
 from playground.images.record import record_of
 from playground.images.weights import file_hash, weights_of
-from playground.protocol import ImageRequest
+from playground.protocol import AdapterUse, ImageRequest
 from tests.images.conftest import CARD, photo, pictures, png, spot
 
 FIELDS = {"Steps": "20", "Sampler": "Euler", "Seed": "1"}
@@ -137,14 +142,22 @@ def test_weights_that_are_nowhere_have_no_hash():
 
 def test_adapters_are_recorded_with_their_hashes(tiny, tmp_path):
     path = tmp_path / "ink.safetensors"
-    path.write_bytes(b"low rank")
-
-    class Adapter:
-        def __init__(self):
-            self.path, self.scale = path, 0.8
-
+    save_file({"a": np.zeros((2, 2), np.float32)}, path, metadata={"note": "one"})
+    lora = Used("lora", "ink", path, 0.8, 0.5, "list")
+    word = Used("embedding", "ink", path)
     request = replace(ImageRequest("tiny-sd", "a"), steps=2, sampler="DDIM", schedule="Automatic", guidance_scale=3.0)
-    record = record_of(tiny, request, 1, 0, (64, 64), None, tiny.components["scheduler"], [Adapter()])
-    assert record["adapters"] == [{"name": "ink", "scale": 0.8, "sha256": file_hash(path)}]
-    assert f'Lora hashes: "ink: {file_hash(path)[:12]}"' in text_of(record)
-    assert read_metadata(write_png(blank(), text_of(record), record))["adapters"] == record["adapters"]
+    record = record_of(tiny, request, 1, 0, (64, 64), None, tiny.components["scheduler"], [lora, word])
+    payload = hashlib.sha256(np.zeros((2, 2), np.float32).tobytes()).hexdigest()[:12]
+    assert record["adapters"] == [
+        {
+            "name": "ink", "kind": "lora", "sha256": file_hash(path), "shorthash": payload, "unet": 0.8,
+            "text_encoder": 0.5, "source": "list",
+        },
+        {"name": "ink", "kind": "embedding", "sha256": file_hash(path), "shorthash": file_hash(path)[:12]},
+    ]  # fmt: skip
+    text = text_of(record)
+    assert f'Lora hashes: "ink: {payload}", TI hashes: "ink: {file_hash(path)[:12]}"' in text
+    assert text.startswith("a <lora:ink:te=0.5:unet=0.8>\n")  # A1111 knows LoRAs by tags alone
+    assert read_metadata(write_png(blank(), text, record))["adapters"] == record["adapters"]
+    assert request_fields(record)["adapters"] == (AdapterUse("ink", 0.8, 0.5),)
+    assert request_fields(record)["prompt"] == "a"

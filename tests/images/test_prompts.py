@@ -201,9 +201,9 @@ def test_picture_i_is_prepared_with_seed_plus_i() -> None:
 
 
 def test_what_does_not_apply_is_said_once() -> None:
-    prompts = prepared("a (red:1.3) ball <lora:shiny:0.8>", "[x|y]", 1, 2)
+    prompts = prepared("a (red:1.3) ball", "[x|y]<lora:shiny:0.8>", 1, 2)
     assert notices(prompts, "Flux", reads_syntax=True) == [
-        "The LoRA 'shiny' of the prompt is not applied: a prompt cannot switch one on yet."
+        "The LoRA 'shiny' stands in the negative prompt, where it is left out; write it in the prompt."
     ]
     told = notices(prompts, "Flux", reads_syntax=False)
     assert len(told) == 2

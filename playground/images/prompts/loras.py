@@ -29,6 +29,8 @@ def take_loras(text: str) -> tuple[str, tuple[LoraTag, ...], list[str]]:
 
 def lora_text(tag: LoraTag) -> str:
     """The tag as it is written in a prompt."""
+    if tag.text_encoder == tag.unet:
+        return f"<lora:{tag.name}:{number_text(tag.unet)}>"
     return f"<lora:{tag.name}:te={number_text(tag.text_encoder)}:unet={number_text(tag.unet)}>"
 
 

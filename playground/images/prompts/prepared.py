@@ -44,9 +44,8 @@ def prepared(prompt: str, negative: str, seed: int, count: int, wildcards: Path 
 def notices(prompts: tuple[Prepared, ...], model: str, *, reads_syntax: bool) -> list[str]:
     """What the user should be told: hints, LoRAs that are not applied, and syntax that `model` does not read."""
     told = [hint for one in prompts for hint in one.hints]
-    tags = [tag.name for one in prompts for tag in (*one.positive.loras, *one.unwanted.loras)]
-    for name in dict.fromkeys(tags):
-        told.append(f"The LoRA {name!r} of the prompt is not applied: a prompt cannot switch one on yet.")
+    for name in dict.fromkeys(tag.name for one in prompts for tag in one.unwanted.loras):
+        told.append(f"The LoRA {name!r} stands in the negative prompt, where it is left out; write it in the prompt.")
     if not reads_syntax and (bare := [one for one in prompts if _loses(one)]):
         told.append(
             f"{model} reads plain text, in which weights, steps, AND and BREAK mean nothing; it was given: "
