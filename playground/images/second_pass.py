@@ -19,9 +19,9 @@ from playground.images import noise
 from playground.images.advanced import call_options
 from playground.images.hires import pass_request
 from playground.images.memory import Plan, tiled
+from playground.images.preview import factors_of
 from playground.images.prompts.prepared import Prepared
 from playground.images.prompts.told import condition
-from playground.images.preview import factors_of
 from playground.images.tiling import decoded
 from playground.images.watch import Span, Watch
 from playground.models.loaded import LoadedImage
@@ -94,8 +94,8 @@ def enlarged(
 ) -> torch.Tensor:
     """Scaled latents (B, C, h, w) at `cells` (height, width), interpolated themselves or as the pixels they stand for.
 
-    The request says how: "latent" is bilinear in the latents, as A1111's "Latent" is. Where it tiles, the left edge goes
-    on at the right one, and the upper at the lower.
+    The request says how: "latent" is bilinear in the latents, as A1111's "Latent" is. Where it tiles, the left edge
+    goes on at the right one, and the upper at the lower.
     """
     method, wrap = request.hires_method, request.tiling
     if method == "latent":

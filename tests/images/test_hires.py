@@ -14,8 +14,8 @@ from playground.catalog import Catalog
 from playground.errors import InvalidRequest
 from playground.images.hires import final_size, pass_request
 from playground.images.infotext import from_text
-from playground.images.metadata import read_metadata
 from playground.images.memory import plan_for
+from playground.images.metadata import read_metadata
 from playground.images.recall import request_of
 from playground.images.request import checked_image
 from playground.protocol import ImageRequest, Step
