@@ -13,6 +13,7 @@ from playground.errors import InvalidRequest
 from playground.protocol import plain
 from playground.ui.api_batches import register_batches
 from playground.ui.api_battles import register_battles
+from playground.ui.api_chain import register_chain
 from playground.ui.api_chat import register_chat
 from playground.ui.api_classify import register_classify
 from playground.ui.api_code import register_code
@@ -35,6 +36,7 @@ def register(context: AppContext) -> None:
     register_models(context)
     register_batches(context)
     register_code(context)
+    register_chain(context)
 
 
 def _register_tables(context: AppContext) -> None:
