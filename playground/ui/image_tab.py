@@ -9,13 +9,16 @@ from typing import Any
 
 import gradio as gr
 
+from playground.errors import PlaygroundError
 from playground.protocol import Failed, ImageRequest
 from playground.ui.context import AppContext
 from playground.ui.gallery_tab import GalleryTab, build_gallery
 from playground.ui.image_advanced import advanced, advanced_fold
 from playground.ui.image_drop import Drop
 from playground.ui.image_form import OWN_SIZE, sampled, sampling_fold, seed_for, seed_row, size_choices, sized
+from playground.ui.image_hires import refine_fold, refined
 from playground.ui.image_run import Picture, items, paint
+from playground.ui.image_styles import Styles
 from playground.ui.inpaint_tab import Inpaint
 from playground.ui.owner import owner_of
 from playground.ui.remember import Remember, between, one_of, owner_in, some_of, text
@@ -93,6 +96,8 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             seed = seed_row("image", remember)
             sampling = sampling_fold("image", remember)
             more = advanced_fold("image", sampling, remember)
+            refine = refine_fold("image", remember)
+            styling = Styles(context, remember)
             drop = Drop()
             with gr.Row(elem_classes="pg-run-row"):
                 run = gr.Button("Generate", variant="primary", elem_id="image_run", elem_classes="pg-run", scale=3)
@@ -115,7 +120,10 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         "guidance": sampling.guidance,
         "sampler": sampling.sampler,
         "schedule": sampling.schedule,
+        **refine.form,
     }
+    styling.wire(form)
+    form |= {"styles": styling.chosen}
     drop.wire(context, running, remember, form, sizes)
     kept = build_gallery(context, running, remember, form, sizes)
     _keep(remember, prompt, negative, models, size, number, ids, [value for _, value in sizes])
@@ -139,6 +147,14 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         eta: float,
         variation_seed: float | None,
         variation_strength: float,
+        hires_scale: float,
+        hires_method: str,
+        hires_steps: int,
+        hires_strength: float,
+        hires_sampler: str,
+        tiling: bool,
+        vae_tiling: bool,
+        styles: list[str],
         state: Any,
         request: gr.Request,
     ) -> AsyncIterator[Any]:
@@ -158,7 +174,13 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             **sized(size),
             **sampled(own, steps, guidance, sampler, schedule),
             **advanced(own, sampler, rescale, eta, variation_seed, variation_strength),
+            **refined(hires_scale, hires_method, hires_steps, hires_strength, hires_sampler, tiling, vae_tiling),
         )
+        try:
+            wanted = styling.apply(wanted, styles)
+        except PlaygroundError as error:
+            yield problem(Failed.of(error)), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return
         token = running.start(session, "image")
         made: list[Picture] = []
         try:
@@ -180,7 +202,8 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         last = empty("Stopped", "No picture was finished.") if stopped and not made else gr.skip()
         yield last, gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=False)
 
-    fields = [prompt, negative, models, size, number, *seed.inputs, *sampling.inputs, *more.inputs, remember.state]
+    fields = [prompt, negative, models, size, number, *seed.inputs, *sampling.inputs, *more.inputs]
+    fields += [*refine.inputs, styling.chosen, remember.state]
     outputs = [status, gallery, rows, seed.number, stop]
     settled: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
     kept.refresh(run.click(start, fields, outputs, **settled).then)
