@@ -90,6 +90,13 @@ class ImageRequest:
     0 to 1, how far the initial noise is turned towards that of `variation_seed`, which is the same for every picture.
     `clip_skip`: 1 for the text encoder's own layer, 2 for the one before, and so on. `adapters`: LoRAs beside those
     that the prompt names by tags; a tag of the same file wins.
+
+    `hires_scale`: by how much a second pass enlarges the picture, 1 to 4, 0 for none; with an `image`, that picture
+    takes the place of the first pass's. `hires_method`: "latent", "lanczos", "bicubic" or "nearest". `hires_steps` are
+    those that are run, None for as many as the first pass's. `hires_strength`: how much of the way is gone once more.
+    `tiling`: the picture continues over its edges. `vae_tiling`: decoded in tiles, which takes less memory.
+    `styles`: names of styles that stand in the prompts already; `typed_prompt` and `typed_negative_prompt` are what
+    was written without them. These three are recorded, and change nothing.
     """
 
     model: str
@@ -121,6 +128,17 @@ class ImageRequest:
     variation_strength: float = 0.0
     clip_skip: int = 1
     adapters: tuple[AdapterUse, ...] = ()
+    hires_scale: float = 0.0
+    hires_method: str = "latent"
+    hires_steps: int | None = None
+    hires_strength: float = 0.6
+    hires_sampler: str | None = None
+    hires_schedule: str | None = None
+    tiling: bool = False
+    vae_tiling: bool = False
+    styles: tuple[str, ...] = ()
+    typed_prompt: str = ""
+    typed_negative_prompt: str = ""
 
 
 @dataclass(frozen=True)

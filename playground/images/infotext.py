@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from playground.images.hires import METHODS
 from playground.images.prompts.loras import lora_text
 from playground.images.prompts.nodes import LoraTag
 from playground.images.sampler_names import our_sampler
@@ -41,7 +42,13 @@ _NAMES: dict[str, tuple[str, type]] = {
     "Inpaint area": ("area", str),
     "Masked area padding": ("padding", int),
     "Masked content": ("masked_content", str),
+    "Hires upscale": ("hires_scale", float),
+    "Hires steps": ("hires_steps", int),
+    "Hires upscaler": ("hires_method", str),
+    "Hires sampler": ("hires_sampler", str),
+    "Hires schedule type": ("hires_schedule", str),
 }
+_SWITCHES = {"Tiling": "tiling", "VAE tiling": "vae_tiling"}
 _AREAS = {"masked": "Only masked", "whole": "Whole picture"}
 
 
@@ -77,6 +84,7 @@ def text_of(record: Mapping[str, Any]) -> str:
     """A1111's text of our own record. Settings that stand at what changes nothing are left out, as A1111 does it."""
     adapters = [a for a in record.get("adapters") or [] if isinstance(a, dict)]
     varied = record.get("variation_strength") or None
+    hires = record.get("hires_scale") or None
     fields: dict[str, object] = {
         "Steps": record.get("steps"),
         "Sampler": record.get("sampler"),
@@ -88,13 +96,20 @@ def text_of(record: Mapping[str, Any]) -> str:
         "Model": record.get("model"),
         "Variation seed": record.get("variation_seed") if varied else None,
         "Variation seed strength": _short(varied),
-        "Denoising strength": _short(record.get("strength")),
+        "Denoising strength": _short(record.get("hires_strength" if hires else "strength")),
         "Clip skip": record["clip_skip"] if (record.get("clip_skip") or 1) > 1 else None,
         "RNG": "CPU",
         "CFG Rescale phi": _short(record.get("guidance_rescale") or None),
         "Eta": _short(record.get("eta")),
         "Lora hashes": _hashes(adapters, "lora"),
         "TI hashes": _hashes(adapters, "embedding"),
+        "Hires sampler": record.get("hires_sampler") if hires else None,
+        "Hires schedule type": record.get("hires_schedule") if hires else None,
+        "Hires upscale": _short(hires),
+        "Hires steps": record.get("hires_steps") if hires else None,
+        "Hires upscaler": METHODS.get(str(record.get("hires_method"))) if hires else None,
+        "Tiling": True if record.get("tiling") is True else None,
+        "VAE tiling": True if record.get("vae_tiling") is True else None,
         "Mask blur": record.get("feather"),
         "Inpaint area": _AREAS.get(str(record.get("area"))),
         "Masked area padding": record.get("padding"),
@@ -137,10 +152,36 @@ def from_text(text: str) -> dict[str, Any]:
             other[key] = value
     if "area" in record:
         record["area"] = {v: k for k, v in _AREAS.items()}.get(record["area"], record["area"])
+    _take_hires(record, other)
+    for key, name in _SWITCHES.items():
+        if other.get(key) in ("True", "False"):
+            record[name] = other.pop(key) == "True"
     if "schedule" not in record and "Scheduler" in other:  # ComfyUI's and Fooocus' word for it
         record["schedule"] = other.pop("Scheduler")
     take_sampler(record)
     return record | ({"other": other} if other else {})
+
+
+def _take_hires(record: dict[str, Any], other: dict[str, str]) -> None:
+    """Names the second pass's settings as we do; those of a method that we do not have stay as text."""
+    if "hires_scale" not in record:
+        for key in [k for k, (name, _) in _NAMES.items() if name.startswith("hires_") and name in record]:
+            other[key] = str(record.pop(_NAMES[key][0]))
+        return
+    if "strength" in record:
+        record["hires_strength"] = record.pop("strength")
+    ours = {v: k for k, v in METHODS.items()}
+    if record.get("hires_method") not in ours:
+        if "hires_method" in record:
+            other["Hires upscaler"] = record.pop("hires_method")
+    else:
+        record["hires_method"] = ours[record["hires_method"]]
+    if "hires_sampler" in record:
+        found = our_sampler(record["hires_sampler"], str(record.get("hires_schedule") or ""))
+        if found is not None:
+            record["hires_sampler"] = found[0]
+            if found[1]:
+                record["hires_schedule"] = found[1]
 
 
 def take_sampler(record: dict[str, Any]) -> None:

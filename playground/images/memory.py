@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from playground.images.hires import last_size
 from playground.models.sizes import human
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def plan_for(card: ModelCard, request: ImageRequest, dtype: str, room: int) -> P
     if facts is None or facts.image is None:
         return Plan(request.batch_size)
     side = card.native_size or 512
-    width, height = request.width or side, request.height or side
+    asked = last_size(request)
+    width, height = asked[0] or side, asked[1] or side
     parts = {part.name: part.bytes_as(dtype, card.quantization) for part in facts.size.components}
     can_stage = card.format == "folder" and card.quantization is None
     return choose(plans(facts.image, width, height, request.batch_size, dtype, parts, staged=can_stage), room)

@@ -57,6 +57,11 @@ def request_of(
     """
     if not record:
         raise InvalidRequest("The picture carries no settings.", "Choose one that an image app has written them into.")
+    if record.get("kind") == "chain":
+        raise InvalidRequest(
+            "The picture came out of a chain of steps, which one request does not make again.",
+            "Load it under Chain, and run it.",
+        )
     card = card_of(record, catalog)
     if card is None:
         raise InvalidRequest(

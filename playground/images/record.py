@@ -55,6 +55,7 @@ def record_of(
     left_out = _NOT_KEPT | (_FROM_A_PICTURE - _TAKEN[request.kind])
     if request.area != "masked":
         left_out |= {"padding"}
+    left_out |= _off(request)
     record: dict[str, Any] = {"model": loaded.card.id, "repository": loaded.card.source}
     record |= {f.name: _plain(getattr(request, f.name)) for f in fields(request) if f.name not in left_out}
     record |= {"seed": seed, "width": size[0], "height": size[1]}
@@ -85,6 +86,13 @@ def _adapter(used: Used) -> dict[str, Any]:
         return row | {"shorthash": whole[:12]}
     strengths = {"unet": used.unet, "text_encoder": used.text_encoder, "source": used.source}
     return row | {"shorthash": payload_hash(used.path)[:12], **strengths}
+
+
+def _off(request: ImageRequest) -> set[str]:
+    """The fields of what is switched off."""
+    names = {f.name for f in fields(request) if f.name.startswith("hires_")} if not request.hires_scale else set()
+    switches = {"tiling", "vae_tiling", "styles", "typed_prompt", "typed_negative_prompt"}
+    return names | {name for name in switches if not getattr(request, name)}
 
 
 @lru_cache(maxsize=1)

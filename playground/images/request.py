@@ -13,6 +13,7 @@ from playground.errors import InvalidRequest
 from playground.images import masks, pipelines, samplers
 from playground.images.adapter_use import checked_uses
 from playground.images.advanced import check_advanced
+from playground.images.hires import checked_hires
 from playground.images.pictures import open_picture
 from playground.protocol import ImageRequest
 
@@ -77,6 +78,8 @@ def checked_image(request: ImageRequest, card: ModelCard) -> ImageRequest:
         adapters=checked_uses(request.adapters),
     )
     check_advanced(checked, card.model_class)
+    checked = checked_hires(checked, card, side_limits(card))
+    check_tiling(checked, card.model_class)
     if checked.kind != "text_to_image":
         _check_pictures(checked)
         if int(steps * checked.strength) < 1:
@@ -134,6 +137,22 @@ def _side(name: str, value: object, card: ModelCard) -> int | None:
         near = min(max(round(side / SIDE_STEP) * SIDE_STEP, limits[0]), limits[1])
         raise InvalidRequest(f"{name} must be a multiple of {SIDE_STEP}, got {side}.", f"Try {near}.")
     return side
+
+
+def check_tiling(request: ImageRequest, model_class: str) -> None:
+    """Refuses tiling where it would change nothing, and styles that are no names."""
+    for name in ("tiling", "vae_tiling"):
+        value = getattr(request, name)
+        if not isinstance(value, bool):
+            raise InvalidRequest(f"{name} must be true or false, got {value!r}.")
+        if value and model_class and not pipelines.is_latent_family(model_class):
+            raise InvalidRequest(f"{name} is not possible for a {model_class}.", f"Switch {name} off.")
+    if request.tiling and request.kind == "inpaint":
+        raise InvalidRequest("A repainted part cannot tile, since the rest stays as it is.", "Switch tiling off.")
+    if not isinstance(request.styles, tuple) or not all(isinstance(name, str) for name in request.styles):
+        raise InvalidRequest(f"styles must be a list of names, got {request.styles!r}.")
+    _text("prompt without its styles", request.typed_prompt, required=False)
+    _text("negative prompt without its styles", request.typed_negative_prompt, required=False)
 
 
 def _check_pictures(request: ImageRequest) -> None:

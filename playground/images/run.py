@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from playground.images import masks, noise
 from playground.images.adapters import NONE, Picked, Used, Worn
 from playground.images.advanced import call_options, with_variation
 from playground.images.canvas import Canvas, canvas_for
+from playground.images.hires import final_size
 from playground.images.memory import Plan, smaller, tiled
 from playground.images.metadata import text_of, write_png
 from playground.images.pictures import rgb_picture
@@ -30,7 +32,10 @@ from playground.images.preview import factors_of
 from playground.images.prompts.prepared import Prepared, notices, prepared
 from playground.images.prompts.told import condition, model_text
 from playground.images.record import record_of
+from playground.images.request import side_limits
 from playground.images.samplers import build_scheduler
+from playground.images.second_pass import SecondPass, after, following
+from playground.images.tiling import decoded, seamless
 from playground.images.watch import Span, Watch, check
 from playground.models.loaded import LoadedImage
 from playground.models.loads import is_out_of_memory
@@ -75,11 +80,15 @@ def paint(
         emit(Notice(text))
     check(cancel)
     canvas = None if request.kind == "text_to_image" else canvas_for(request, loaded.card)
+    if canvas is not None and request.hires_scale:
+        canvas = replace(canvas, output=final_size(canvas.work, request.hires_scale, side_limits(loaded.card)))
     plan = plan or Plan(request.batch_size)
+    plan = replace(plan, tiled=plan.tiled or request.vae_tiling)
     used: list[Any] = []  # the schedulers of the parts so far
     same: list[bool] = []  # whether each picture is as it was outside the mask
     done, short, again = 0, False, False
-    with torch.inference_mode(), Worn(loaded, picked, emit) as worn:
+    tiles = seamless(loaded.components["unet"]) if request.tiling else nullcontext()
+    with torch.inference_mode(), tiles, Worn(loaded, picked, emit) as worn:
         while done < request.batch_size:
             try:
                 own = worn.put_on(prompts, done, plan.batch)
@@ -105,6 +114,8 @@ def paint(
                 emit(Notice(f"Memory ran out, so the rest is made {less.way}."))
     seconds = time.perf_counter() - started
     steps = request.steps if canvas is None else int(request.steps * request.strength)
+    if request.hires_scale:
+        steps = (request.hires_steps or 0) + (steps if canvas is None else 0)
     identical = all(same) if canvas is not None and canvas.mask is not None else None
     return ImageStats(seconds, seconds / request.batch_size, steps, seed, outside_identical=identical)
 
@@ -127,7 +138,10 @@ def _event(
     """A finished picture as a PNG that tells how it was made."""
     work = None if canvas is None else canvas.work
     own = replace(request, prompt=prompts.prompt, negative_prompt=prompts.negative)
-    record = record_of(loaded, own, seed + index, index, result.size, work, scheduler, adapters)
+    size = result.size
+    if request.hires_scale and work is None:  # as A1111 has it: the size that the first pass was asked for
+        size = (request.width or result.width, request.height or result.height)
+    record = record_of(loaded, own, seed + index, index, size, work, scheduler, adapters)
     record |= prompts.templates(request.prompt, request.negative_prompt)
     text = text_of(record)
     return Picture(index, write_png(result, text, record), seed + index, result.width, result.height, text)
@@ -177,6 +191,16 @@ def _painted(
         "generator": sources,
     }
     options |= call_options(request, pipeline)
+    second = None
+    if request.hires_scale:
+        final = final_size((width, height), request.hires_scale, side_limits(loaded.card))
+        second = SecondPass(_pipeline, loaded, request, prompts, final, plan)
+        if canvas is not None:
+            latents = _start(pipeline, request, canvas, seed)["image"]
+            latents = second.run(latents, seed, cancel, emit, span)
+            yield from _decoded(second.pipeline, request, plan, latents, emit)
+            return
+        span = after(span, second.calls)
     if family:
         options |= condition(pipeline, loaded, request, prompts, cancel)
     else:
@@ -195,8 +219,18 @@ def _painted(
         yield from pipeline(**options, output_type="pil").images
         return
     latents = pipeline(**options, output_type="latent").images
+    if second is not None:
+        latents = second.run(latents, seed, cancel, emit, following(span, watch.calls))
+        pipeline = second.pipeline
+    yield from _decoded(pipeline, request, plan, latents, emit)
+
+
+def _decoded(
+    pipeline: Any, request: ImageRequest, plan: Plan, latents: torch.Tensor, emit: Emit
+) -> Iterator[Image.Image]:
+    """The pictures of latents, one by one."""
     for one in latents.split(1):
-        pixels = lat.to_picture_tensor(pipeline.vae, one)
+        pixels = decoded(pipeline.vae, one, tiling=request.tiling, in_tiles=plan.tiled)
         yield _checked_safe(pipeline, pixels, emit)
 
 

@@ -21,11 +21,16 @@ from playground.protocol import CancelToken, Event, Step
 
 @dataclass(frozen=True)
 class Span:
-    """Which pictures of a request a run makes: `count` of `total`, after `done` others."""
+    """Which pictures of a request a run makes: `count` of `total`, after `done` others.
+
+    Where they are made in two passes, the other one's model calls were `before` this run or come `later`.
+    """
 
     done: int = 0
     count: int = 1
     total: int = 1
+    before: int = 0
+    later: int = 0
 
 
 class Watch:
@@ -79,8 +84,9 @@ class Watch:
                 preview = preview_jpeg(clean, self._factors, self._size)
             self.preview_s += time.perf_counter() - started
         # A run makes several pictures at once, so that one picture is a share of its calls.
-        a_picture = total / self._span.count
-        at, whole = round(a_picture * self._span.done) + self.calls, round(a_picture * self._span.total)
+        a_picture = (self._span.before + total + self._span.later) / self._span.count
+        at = round(a_picture * self._span.done) + self._span.before + self.calls
+        whole = round(a_picture * self._span.total)
         each = (time.perf_counter() - self._began) / self.calls
         self._emit(Step(at, whole, each * (whole - at), preview))
 

@@ -14,6 +14,7 @@ from playground.protocol import plain
 from playground.ui.api_adapters import register_adapters
 from playground.ui.api_batches import register_batches
 from playground.ui.api_battles import register_battles
+from playground.ui.api_chain import register_chain
 from playground.ui.api_chat import register_chat
 from playground.ui.api_classify import register_classify
 from playground.ui.api_code import register_code
@@ -39,6 +40,7 @@ def register(context: AppContext) -> None:
     register_models(context)
     register_batches(context)
     register_code(context)
+    register_chain(context)
 
 
 def _register_tables(context: AppContext) -> None:

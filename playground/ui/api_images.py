@@ -44,6 +44,15 @@ def register_images(context: AppContext) -> None:
         variation_strength: float = 0.0,
         clip_skip: int = 1,
         adapters: list | None = None,
+        hires_scale: float = 0.0,
+        hires_method: str = "latent",
+        hires_steps: int | None = None,
+        hires_strength: float = 0.6,
+        hires_sampler: str | None = None,
+        hires_schedule: str | None = None,
+        tiling: bool = False,
+        vae_tiling: bool = False,
+        styles: list[str] | None = None,
         request: gr.Request = None,  # type: ignore[assignment]  # gradio fills it in
     ) -> tuple[list[dict], list[dict]]:
         """Pictures from a sentence: the gallery, and a list with model, seed, size, seconds and parameters of each.
@@ -62,7 +71,17 @@ def register_images(context: AppContext) -> None:
             variation_strength=variation_strength,
             clip_skip=clip_skip,
             adapters=_uses(adapters),
+            hires_scale=hires_scale,
+            hires_method=hires_method,
+            hires_steps=hires_steps,
+            hires_strength=hires_strength,
+            hires_sampler=hires_sampler,
+            hires_schedule=hires_schedule,
+            tiling=tiling,
+            vae_tiling=vae_tiling,
         )
+        if styles:
+            wanted = await asyncio.to_thread(_styled, context, wanted, styles)
         async for result in paint_all(context, models, wanted, request):
             yield result
 
@@ -172,6 +191,15 @@ def register_images(context: AppContext) -> None:
 
     for function in (text_to_image, image_to_image, inpaint, style_transfer, read_metadata):
         gr.api(function, api_name=function.__name__, concurrency_limit=None)
+
+
+def _styled(context: AppContext, wanted: ImageRequest, names: Any) -> ImageRequest:
+    from playground.images.styles import styled
+
+    try:
+        return styled(wanted, names, context.settings.data_path)
+    except PlaygroundError as error:
+        raise told(error) from None
 
 
 async def paint_all(

@@ -18,6 +18,7 @@ import gradio as gr
 from playground.catalog import Catalog
 from playground.errors import InvalidRequest, PlaygroundError
 from playground.images.adapter_use import recorded_uses
+from playground.images.hires import METHODS
 from playground.images.recall import card_of
 from playground.images.samplers import samplers, schedules_of
 from playground.protocol import Failed
@@ -91,6 +92,7 @@ def filled(
             found |= {"seed": record["seed"], "fresh": False, "number": 1}
         else:
             said.append(f"Its seed {record['seed']} is larger than this app's, which end at {2**32 - 1}.")
+    found |= _refined(record)
     sampling = {"steps": (1, 150), "guidance_scale": (0, 30)}
     for key, (low, high) in sampling.items():
         number: Any = record.get(key)
@@ -130,6 +132,21 @@ def _advanced(record: Mapping[str, Any], said: list[str]) -> dict[str, Any]:
     if not found["variation_strength"]:
         found["variation_seed"] = None
     return found
+
+
+def _refined(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The second pass and tiling; where the record has none, they are switched off."""
+    # Its styles stand in the prompt already.
+    found: dict[str, Any] = {"hires_scale": 1, "styles": []}
+    for key, low, high in (("hires_scale", 1, 4), ("hires_steps", 1, 150), ("hires_strength", 0.05, 1)):
+        value = record.get(key)
+        if isinstance(value, int | float) and low <= value <= high:
+            found[key] = value
+    if record.get("hires_method") in METHODS:
+        found["hires_method"] = record["hires_method"]
+    if record.get("hires_sampler") in samplers():
+        found["hires_sampler"] = record["hires_sampler"]
+    return found | {name: record.get(name) is True for name in ("tiling", "vae_tiling")}
 
 
 def settings_html(record: Mapping[str, Any], said: Sequence[str]) -> str:

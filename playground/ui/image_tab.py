@@ -9,6 +9,7 @@ from typing import Any
 
 import gradio as gr
 
+from playground.errors import PlaygroundError
 from playground.protocol import Failed, ImageRequest
 from playground.ui.context import AppContext
 from playground.ui.gallery_tab import GalleryTab, build_gallery
@@ -16,7 +17,9 @@ from playground.ui.image_adapters import AdapterFold, uses_of
 from playground.ui.image_advanced import advanced, advanced_fold
 from playground.ui.image_drop import Drop
 from playground.ui.image_form import OWN_SIZE, sampled, sampling_fold, seed_for, seed_row, size_choices, sized
+from playground.ui.image_hires import refine_fold, refined
 from playground.ui.image_run import Picture, items, paint
+from playground.ui.image_styles import Styles
 from playground.ui.inpaint_tab import Inpaint
 from playground.ui.owner import owner_of
 from playground.ui.prompt_count import wire_count
@@ -97,6 +100,8 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             sampling = sampling_fold("image", remember)
             more = advanced_fold("image", sampling, remember)
             loras = AdapterFold(context, prompt, models, remember)
+            refine = refine_fold("image", remember)
+            styling = Styles(context, remember)
             drop = Drop()
             with gr.Row(elem_classes="pg-run-row"):
                 run = gr.Button("Generate", variant="primary", elem_id="image_run", elem_classes="pg-run", scale=3)
@@ -125,7 +130,10 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         "variation_strength": more.variation_strength,
         "clip_skip": more.clip_skip,
         "adapters": loras.chosen,
+        **refine.form,
     }
+    styling.wire(form)
+    form |= {"styles": styling.chosen}
     wire_count(context, prompt, models, tokens, remember.state)
     drop.wire(context, running, remember, form, sizes)
     kept = build_gallery(context, running, remember, form, sizes)
@@ -152,6 +160,14 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         variation_strength: float,
         clip_skip: int,
         adapters: str,
+        hires_scale: float,
+        hires_method: str,
+        hires_steps: int,
+        hires_strength: float,
+        hires_sampler: str,
+        tiling: bool,
+        vae_tiling: bool,
+        styles: list[str],
         state: Any,
         request: gr.Request,
     ) -> AsyncIterator[Any]:
@@ -172,7 +188,13 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             **sampled(own, steps, guidance, sampler, schedule),
             **advanced(own, sampler, rescale, eta, variation_seed, variation_strength, clip_skip),
             adapters=uses_of(adapters),
+            **refined(hires_scale, hires_method, hires_steps, hires_strength, hires_sampler, tiling, vae_tiling),
         )
+        try:
+            wanted = styling.apply(wanted, styles)
+        except PlaygroundError as error:
+            yield problem(Failed.of(error)), gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            return
         token = running.start(session, "image")
         made: list[Picture] = []
         try:
@@ -194,18 +216,8 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         last = empty("Stopped", "No picture was finished.") if stopped and not made else gr.skip()
         yield last, gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=False)
 
-    fields = [
-        prompt,
-        negative,
-        models,
-        size,
-        number,
-        *seed.inputs,
-        *sampling.inputs,
-        *more.inputs,
-        loras.chosen,
-        remember.state,
-    ]
+    fields = [prompt, negative, models, size, number, *seed.inputs, *sampling.inputs, *more.inputs, loras.chosen]
+    fields += [*refine.inputs, styling.chosen, remember.state]
     outputs = [status, gallery, rows, seed.number, stop]
     settled: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
     kept.refresh(run.click(start, fields, outputs, **settled).then)

@@ -10,6 +10,7 @@ from playground.catalog import ASSETS
 from playground.ui.api import register
 from playground.ui.batch_tab import build_batches
 from playground.ui.battle_tab import build_battle
+from playground.ui.chain_tab import build_chain
 from playground.ui.chat_tab import build_chat, labelled
 from playground.ui.classify_tab import build_classify
 from playground.ui.code_tab import build_code
@@ -57,6 +58,8 @@ def build(context: AppContext) -> gr.Blocks:
                     images = build_images(context, running, remember)
                 with gr.Tab("Grid", id="grid", elem_id="tab_grid"):
                     grid = build_grid(context, running, remember)
+                with gr.Tab("Chain", id="chain", elem_id="tab_chain"):
+                    chain = build_chain(context, running, remember)
             with gr.Tab("Inpaint", id="inpaint", elem_id="tab_inpaint"):
                 inpaint = build_inpaint(context, running, remember)
             with gr.Tab("Scores", id="scores", elem_id="tab_scores") as scores_tab:
@@ -73,6 +76,7 @@ def build(context: AppContext) -> gr.Blocks:
         classes.wire(ready)
         code.wire(ready)
         grid.wire(ready)
+        chain.wire(ready)
         chips.click(lambda: gr.update(selected="models"), outputs=tabs, queue=False, api_visibility="private")
 
         text_choices = [*chat.models, batches.models, classes.models, code.model]
