@@ -195,6 +195,7 @@ class Jobs:
 
     def _image(self, request: ImageRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
         from playground.images.memory import plan_for
+        from playground.images.preview_kept import FOLDER as PREVIEWS
         from playground.images.prompts.wildcards import FOLDER
         from playground.images.run import paint
 
@@ -204,8 +205,17 @@ class Jobs:
         with self._lease(card, cancel, emit, plan.bytes, staged=plan.staged) as loaded:
             load_s = time.perf_counter() - started
             try:
-                folder = self._settings.data_path / FOLDER
-                stats = paint(loaded, request, cancel, emit, plan, relieve=self._relieve, wildcards=folder)
+                data = self._settings.data_path
+                stats = paint(
+                    loaded,
+                    request,
+                    cancel,
+                    emit,
+                    plan,
+                    relieve=self._relieve,
+                    wildcards=data / FOLDER,
+                    previews=data / PREVIEWS,
+                )
             except OutOfMemory as error:
                 raise self._pool().shortage(error) from None
         emit(Done(replace(stats, load_s=load_s)))

@@ -25,12 +25,12 @@ from playground.images.memory import Plan, smaller, tiled
 from playground.images.metadata import text_of, write_png
 from playground.images.pictures import rgb_picture
 from playground.images.pipelines import class_for, is_latent_family
-from playground.images.preview import factors_of
+from playground.images.preview_kept import previewer
 from playground.images.prompts.prepared import Prepared, notices, prepared
 from playground.images.prompts.told import condition, model_text
 from playground.images.record import record_of
 from playground.images.samplers import build_scheduler
-from playground.images.watch import Span, Watch, check
+from playground.images.watch import Skipped, Span, Watch, check
 from playground.models.loaded import LoadedImage
 from playground.models.loads import is_out_of_memory
 from playground.protocol import CancelToken, Event, ImageRequest, ImageStats, Notice
@@ -47,6 +47,7 @@ def paint(
     plan: Plan | None = None,
     relieve: Callable[[], bool] = lambda: False,
     wildcards: Path | None = None,
+    previews: Path | None = None,
 ) -> ImageStats:
     """Pictures for a checked request: Step events, then one Image event per picture, in order.
 
@@ -55,7 +56,7 @@ def paint(
     1703.06868). `ImageStats.steps` counts sampler steps, Step events count model calls, of which some samplers need
     more. Where memory runs out, `relieve` is called and the rest made once more with the smallest plan; what was
     finished is kept. Variants in a prompt are chosen by each picture's own seed; `wildcards` is the folder of wildcard
-    files.
+    files, `previews` that of preview maps.
 
     Raises:
         Cancelled: within one model call of the user's stop.
@@ -83,12 +84,17 @@ def paint(
             span = Span(done, count, request.batch_size)
             try:
                 own = prompts[done : done + count]
-                for painted in _painted(loaded, part, own, canvas, seed + done, cancel, emit, plan, span, used):
+                for painted in _painted(
+                    loaded, part, own, canvas, seed + done, cancel, emit, plan, span, used, previews
+                ):
                     check(cancel)
                     result = painted if canvas is None else canvas.finished(painted, request.feather)
                     same.append(canvas is None or _same_outside(canvas, result))
                     emit(_event(loaded, request, prompts[done], canvas, result, done, seed, used[-1]))
                     done += 1
+            except Skipped:
+                done += count
+                emit(Notice("One picture was skipped." if count == 1 else f"{count} pictures were skipped."))
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -102,8 +108,8 @@ def paint(
                 emit(Notice(f"Memory ran out, so the rest is made {less.way}."))
     seconds = time.perf_counter() - started
     steps = request.steps if canvas is None else int(request.steps * request.strength)
-    identical = all(same) if canvas is not None and canvas.mask is not None else None
-    return ImageStats(seconds, seconds / request.batch_size, steps, seed, outside_identical=identical)
+    identical = all(same) if same and canvas is not None and canvas.mask is not None else None
+    return ImageStats(seconds, seconds / max(1, len(same)), steps, seed, outside_identical=identical)
 
 
 def _same_outside(canvas: Canvas, result: Image.Image) -> bool:
@@ -158,6 +164,7 @@ def _painted(
     plan: Plan,
     span: Span,
     used: list[Any],
+    previews: Path | None,
 ) -> Iterator[Image.Image]:
     """Yields the model's own pictures, one by one, at the size that it worked at; tells its scheduler to `used`."""
     pipeline = _pipeline(loaded, request)
@@ -184,8 +191,8 @@ def _painted(
     elif family:
         shape = (pipeline.unet.config.in_channels, height // _factor(pipeline), width // _factor(pipeline))
         options["latents"] = _noise(request, shape, sources, pipeline.unet.dtype, loaded.device)
-    factors = factors_of(pipeline.vae) if family and request.preview_every else None
-    watch = Watch(emit, cancel, request.preview_every, factors, (width, height), span)
+    colours = previewer(pipeline.vae, previews) if family and request.preview_every else None
+    watch = Watch(emit, cancel, request.preview_every, colours, (width, height), span)
     watch.attach(pipeline)
     if not family:
         yield from pipeline(**options, output_type="pil").images
