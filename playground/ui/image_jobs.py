@@ -172,30 +172,32 @@ class Jobs:
         if not (line.busy or line.status or line.ended.count or (live and live.busy)):
             return
         self._followers[session] = me
-        pictures: list[Any] | None = None
+        before: list[Any] = [None] * len(self._outputs)
         try:
             while self._followers.get(session) is me:
                 version, busy = line.version, line.busy or bool(live and live.busy)
-                now = list(line.pictures)
-                grown = now != pictures
-                pictures = now
-                yield [
-                    live.html if live else "",
-                    line.status,
-                    waiting_html(line, self._names),
-                    title_html(line),
-                    gr.update(value=items(now), visible=bool(now)) if grown else gr.skip(),
-                    now if grown else gr.skip(),
-                    line.ended.count,
-                    gr.update(interactive=line.running is not None),
-                    gr.update(interactive=line.running is not None),
-                ]
+                now = self._state(line, live)
+                # What did not change is not sent, so that the page has less to draw.
+                yield [self._update(i, value) if value != before[i] else gr.skip() for i, value in enumerate(now)]
+                before = now
                 if not busy:
                     return
                 await line.changed(version)
         finally:
             if self._followers.get(session) is me:
                 del self._followers[session]
+
+    def _state(self, line: Line, live: Live | None) -> list[Any]:
+        """What the outputs show now, in their order."""
+        works, pictures = line.running is not None, list(line.pictures)
+        return [live.html if live else "", line.status, waiting_html(line, self._names), title_html(line), pictures,
+                pictures, line.ended.count, works, works]  # fmt: skip
+
+    def _update(self, index: int, value: Any) -> Any:
+        output = self._outputs[index]
+        if output is self._shown.gallery:
+            return gr.update(value=items(value), visible=bool(value))
+        return gr.update(interactive=value) if output in (self._row.skip, self._row.stop) else value
 
     def _acting(self, act: str) -> Any:
         async def acted(state: Any, request: gr.Request) -> None:
