@@ -7,6 +7,7 @@ from typing import Any
 
 import gradio as gr
 
+from playground.ui.api_image_jobs import register_image_jobs
 from playground.ui.context import AppContext
 from playground.ui.gallery_tab import GalleryTab, build_gallery
 from playground.ui.image_advanced import advanced_fold
@@ -122,6 +123,7 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
         filled = example.click(fn=None, js=f"() => {EXAMPLES[k]!r}", outputs=prompt)
         jobs.starts(filled.then, seed.number)
     kept.refresh(shown.finished.change)
+    register_image_jobs(context, jobs.lines)
     shown.gallery.select(_choose, shown.rows, [chosen.state, chosen.box, chosen.parameters, chosen.download], **QUICK)
     return ImageTab(models, chosen.state, inpaint_this, kept, jobs)
 
