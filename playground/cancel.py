@@ -9,7 +9,7 @@ POLL_S = 0.02
 
 
 class CancelToken:
-    """What the user says to a running request: to stop, or to end its thought and answer from what there is.
+    """What the user says to a running request: to stop, to end its thought and answer, or to leave a picture out.
 
     Engines look at it once a step or token.
     """
@@ -17,6 +17,7 @@ class CancelToken:
     def __init__(self) -> None:
         self._event = threading.Event()
         self._answer = threading.Event()
+        self._skip = threading.Event()
 
     def cancel(self) -> None:
         self._event.set()
@@ -24,6 +25,16 @@ class CancelToken:
     def answer_now(self) -> None:
         """Asks for the answer at the next token; without an effect on what does not think."""
         self._answer.set()
+
+    def skip(self) -> None:
+        """Asks to leave out the pictures that are being made, and to go on with the next; others ignore it."""
+        self._skip.set()
+
+    def take_skip(self) -> bool:
+        """Whether the user wants what is being made left out; says so once for each time it was asked."""
+        wanted = self._skip.is_set()
+        self._skip.clear()
+        return wanted
 
     @property
     def cancelled(self) -> bool:
@@ -66,6 +77,9 @@ class Linked(CancelToken):
     @property
     def wants_answer(self) -> bool:
         return super().wants_answer or (self._parent is not None and self._parent.wants_answer)
+
+    def take_skip(self) -> bool:
+        return super().take_skip() or (self._parent is not None and self._parent.take_skip())
 
     def wait(self, timeout: float) -> bool:
         until = time.monotonic() + timeout

@@ -196,6 +196,7 @@ class Jobs:
     def _image(self, request: ImageRequest, card: ModelCard, cancel: CancelToken, emit: Emit) -> None:
         from playground.images.adapters import pick
         from playground.images.memory import plan_for
+        from playground.images.preview_kept import FOLDER as PREVIEWS
         from playground.images.prompts.wildcards import FOLDER
         from playground.images.run import paint
         from playground.models.adapter_shelf import open_shelf
@@ -210,7 +211,18 @@ class Jobs:
         with self._lease(card, cancel, emit, working, staged=plan.staged, adapters=picked.names) as loaded:
             load_s = time.perf_counter() - started
             try:
-                stats = paint(loaded, request, cancel, emit, plan, self._relieve, folder, picked)
+                data = self._settings.data_path
+                stats = paint(
+                    loaded,
+                    request,
+                    cancel,
+                    emit,
+                    plan,
+                    relieve=self._relieve,
+                    wildcards=folder,
+                    picked=picked,
+                    previews=data / PREVIEWS,
+                )
             except OutOfMemory as error:
                 raise self._pool().shortage(error) from None
             except (ModelUnavailable, InvalidRequest) as error:

@@ -78,6 +78,10 @@ class ScriptedEngine:
                     yield Notice("Stopped.")
                     yield Done()
                     return
+                if cancel.take_skip():
+                    yield Notice("One picture was skipped.")
+                    yield Done()
+                    return
                 if isinstance(event, Added if isinstance(request, AddRequest) else Done):
                     self._after(request)
                 yield event

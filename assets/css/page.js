@@ -1,4 +1,4 @@
-// Keys and theme. Ctrl+Enter presses the run button that is visible, Esc every visible stop button.
+// Keys, theme and title. Ctrl+Enter presses the run button that is visible, Esc every visible stop button.
 (() => {
   const THEME = "playground-theme";
   const asked = new URLSearchParams(location.search).get("__theme");
@@ -28,6 +28,23 @@
       if (leaf) { event.preventDefault(); event.stopPropagation(); leaf.click(); }
     }
   }, true);
+  // The title: how far the running pictures are; then what a long job brought, until somebody looks at the page.
+  const PLAIN = "Playground", LONG_S = 10;
+  let ended, news = "";
+  const title = () => {
+    const job = document.querySelector("#image_title [data-ended]")?.dataset;
+    if (!job) return;
+    if (ended !== undefined && job.ended !== ended && Number(job.seconds) > LONG_S && Number(job.pictures)) {
+      news = `✓ ${job.pictures} picture${job.pictures === "1" ? "" : "s"} – ${PLAIN}`;
+    }
+    ended = job.ended;
+    const wanted = job.percent ? `${job.percent} % – ${PLAIN}` : news || PLAIN;
+    if (document.title !== wanted) document.title = wanted; // setting it is a change that is watched, too
+  };
+  const looked = () => { if (news && !document.hidden) { news = ""; title(); } };
+  new MutationObserver(title).observe(document.documentElement, {childList: true, subtree: true, attributeFilter: ["data-ended", "data-percent"]});
+  ["focus", "pointermove", "pointerdown", "keydown", "touchstart"].forEach((kind) => addEventListener(kind, looked, {capture: true, passive: true}));
+  document.addEventListener("visibilitychange", looked);
   window.playgroundCanvas = async (id) => {
     for (let i = 0; i < 60; i++) {
       const canvas = document.querySelector(`#${id} canvas`);

@@ -15,6 +15,7 @@ NAMES = {
     "loader": "leases, loads, sharing and switching against the plain library calls",
     "chat": "many users, a second turn, one user against plain generate, two columns",
     "images": "the engine and HTTP against the bare pipeline, default settings, a batch of four, previews",
+    "previews": "what previews cost of a run, and fitting their map once",
     "classify": "texts a second and latency of a text, for the shipped text models",
     "batches": "a prefix that prompts share, and reasoning once for prompts that are much alike",
     "speculation": "guessed tokens: speed with and without prompt lookup and a draft model, and how many were right",
@@ -41,6 +42,7 @@ def main() -> None:
         "loader": _loader,
         "chat": _chat,
         "images": _images,
+        "previews": _previews,
         "classify": _classify,
         "batches": _batches,
         "speculation": _speculation,
@@ -83,6 +85,12 @@ def _images(runs: int, as_json: bool) -> None:
     _compared(figures, as_json)
     if not as_json:
         print("\n".join(said))
+
+
+def _previews(runs: int, as_json: bool) -> None:
+    from playground.bench.previews import measure_previews
+
+    _compared(measure_previews(runs), as_json)
 
 
 def _classify(runs: int, as_json: bool) -> None:

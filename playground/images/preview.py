@@ -1,41 +1,48 @@
-"""Cheap previews: a linear map from latents to colours, fitted once per VAE by least squares."""
+"""Cheap previews: a linear map from latents to colours, fitted by least squares to what a VAE itself decodes."""
 
 from __future__ import annotations
 
 import io
-import weakref
+import itertools
 from typing import Any
 
-import numpy as np
 import torch
+import torch.nn.functional as F
 from PIL import Image
 
-from playground.images.latents import to_latents
+from playground.images.latents import safe_vae, to_latents, to_picture_tensor
 
-_SIDE = 64
-_COUNT = 32
+_SIDE = 32
+_LEVELS = (0, 128, 255)
+_AT_ONCE = 9
 _MAX_SIDE = 256
-_FITTED: weakref.WeakKeyDictionary[Any, torch.Tensor] = weakref.WeakKeyDictionary()
 
 
-def factors_of(vae: Any) -> torch.Tensor:
-    """The map (C + 1, 3) from scaled latents and a constant to RGB in -1 to 1; fitted on first use, then kept."""
-    if vae not in _FITTED:
-        _FITTED[vae] = fit_factors(vae)
-    return _FITTED[vae]
-
-
+@torch.inference_mode()
 def fit_factors(vae: Any) -> torch.Tensor:
-    """Least squares from the latents of random smooth pictures to their colours, averaged over each latent cell."""
-    pictures = _training_pictures()
-    latents = torch.cat([to_latents(vae, pictures[i : i + 8]).float().cpu() for i in range(0, len(pictures), 8)])
-    _, channels, height, width = latents.shape
-    small = [np.asarray(p.resize((width, height), Image.Resampling.BOX), dtype=np.float32) for p in pictures]
-    colours = torch.from_numpy(np.stack(small)) / 127.5 - 1  # (B, h, w, 3)
-    rows = latents.permute(0, 2, 3, 1).reshape(-1, channels)
-    rows = torch.cat([rows, torch.ones(len(rows), 1)], dim=1)
+    """Least squares from the latents of plain colours to what the VAE decodes of them: (C + 1, 3), the last row a bias.
+
+    Plain colours, since in a picture with edges a small VAE's latents tell of the edges as well, and a map that is
+    fitted to those mixes up hues. Latents are scaled, colours are -1 to 1 and averaged over each latent cell.
+    """
+    vae = safe_vae(vae)
+    pictures = [Image.new("RGB", (_SIDE, _SIDE), colour) for colour in itertools.product(_LEVELS, repeat=3)]
+    rows, colours = [], []
+    for i in range(0, len(pictures), _AT_ONCE):
+        latents = to_latents(vae, pictures[i : i + _AT_ONCE])  # (B, C, h, w)
+        decoded = to_picture_tensor(vae, latents).float().clamp(-1, 1)  # (B, 3, H, W)
+        seen = F.adaptive_avg_pool2d(decoded, (latents.shape[2], latents.shape[3]))
+        rows.append(_cells(latents.float()).cpu())
+        colours.append(_cells(seen).cpu())
+    known = torch.cat(rows)
+    known = torch.cat([known, torch.ones(len(known), 1)], dim=1)
     # By singular values in double precision: a VAE's channels may depend on each other.
-    return torch.linalg.lstsq(rows.double(), colours.reshape(-1, 3).double(), driver="gelsd").solution.float()
+    return torch.linalg.lstsq(known.double(), torch.cat(colours).double(), driver="gelsd").solution.float()
+
+
+def _cells(values: torch.Tensor) -> torch.Tensor:
+    """(B, C, h, w) as (B * h * w, C)."""
+    return values.permute(0, 2, 3, 1).reshape(-1, values.shape[1])
 
 
 def clean_latents(scheduler: Any, model_output: torch.Tensor, timestep: Any, sample: torch.Tensor) -> Any:
@@ -60,11 +67,16 @@ def clean_latents(scheduler: Any, model_output: torch.Tensor, timestep: Any, sam
     return (sample - noise * model_output) / signal
 
 
-def preview_jpeg(latents: torch.Tensor, factors: torch.Tensor, size: tuple[int, int]) -> bytes:
-    """A small JPEG of scaled latents (B, C, h, w), pictures side by side; `size` is one picture's final (w, h)."""
-    rows = latents.detach().float().cpu().permute(0, 2, 3, 1)  # (B, h, w, C)
-    colours = rows @ factors[:-1] + factors[-1]
-    pixels = ((colours.clamp(-1, 1) + 1) * 127.5).round().byte().numpy()
+def colours_of(latents: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    """Scaled latents (B, C, h, w) as colours (B, h, w, 3) from -1 to 1, on the latents' device."""
+    factors = factors.to(latents.device)
+    rows = latents.detach().float().permute(0, 2, 3, 1)
+    return (rows @ factors[:-1] + factors[-1]).clamp(-1, 1)
+
+
+def preview_jpeg(colours: torch.Tensor, size: tuple[int, int]) -> bytes:
+    """A small JPEG of colours (B, h, w, 3), pictures side by side; `size` is one picture's final (w, h)."""
+    pixels = ((colours + 1) * 127.5).round().byte().cpu().numpy()
     scale = min(1.0, _MAX_SIDE / max(size))
     shown = (max(round(size[0] * scale), 1), max(round(size[1] * scale), 1))
     strip = Image.new("RGB", (shown[0] * len(pixels), shown[1]))
@@ -73,15 +85,3 @@ def preview_jpeg(latents: torch.Tensor, factors: torch.Tensor, size: tuple[int, 
     out = io.BytesIO()
     strip.save(out, "JPEG", quality=75)
     return out.getvalue()
-
-
-def _training_pictures() -> list[Image.Image]:
-    """Plain colours, soft gradients and hard-edged blocks of random colours, the same ones every time."""
-    rng = np.random.default_rng(0)
-    pictures = []
-    for i in range(_COUNT):
-        cells = (1, 2, 4, 8)[i % 4]
-        colours = Image.fromarray(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
-        smooth = Image.Resampling.BICUBIC if i % 8 < 4 else Image.Resampling.NEAREST
-        pictures.append(colours.resize((_SIDE, _SIDE), smooth))
-    return pictures

@@ -28,7 +28,7 @@ from playground.images.memory import Plan, smaller, tiled
 from playground.images.metadata import text_of, write_png
 from playground.images.pictures import rgb_picture
 from playground.images.pipelines import class_for, is_latent_family
-from playground.images.preview import factors_of
+from playground.images.preview_kept import previewer
 from playground.images.prompts.prepared import Prepared, notices, prepared
 from playground.images.prompts.told import condition, model_text
 from playground.images.record import record_of
@@ -36,7 +36,7 @@ from playground.images.request import side_limits
 from playground.images.samplers import build_scheduler
 from playground.images.second_pass import SecondPass, after, following
 from playground.images.tiling import decoded, seamless
-from playground.images.watch import Span, Watch, check
+from playground.images.watch import Skipped, Span, Watch, check
 from playground.models.loaded import LoadedImage
 from playground.models.loads import is_out_of_memory
 from playground.protocol import CancelToken, Event, ImageRequest, ImageStats, Notice
@@ -54,6 +54,7 @@ def paint(
     relieve: Callable[[], bool] = lambda: False,
     wildcards: Path | None = None,
     picked: Picked = NONE,
+    previews: Path | None = None,
 ) -> ImageStats:
     """Pictures for a checked request: Step events, then one Image event per picture, in order.
 
@@ -62,7 +63,8 @@ def paint(
     1703.06868). `ImageStats.steps` counts sampler steps, Step events count model calls, of which some samplers need
     more. Where memory runs out, `relieve` is called and the rest made once more with the smallest plan; what was
     finished is kept. Variants in a prompt are chosen by each picture's own seed; `wildcards` is the folder of wildcard
-    files. `picked` are each picture's adapters, for which the model must be leased alone.
+    files, `previews` that of preview maps. `picked` are each picture's adapters, for which the model must be leased
+    alone.
 
     Raises:
         Cancelled: within one model call of the user's stop.
@@ -95,12 +97,17 @@ def paint(
                 count = len(own)
                 part = replace(request, batch_size=count)
                 span = Span(done, count, request.batch_size)
-                for painted in _painted(loaded, part, own, canvas, seed + done, cancel, emit, plan, span, used):
+                for painted in _painted(
+                    loaded, part, own, canvas, seed + done, cancel, emit, plan, span, used, previews
+                ):
                     check(cancel)
                     result = painted if canvas is None else canvas.finished(painted, request.feather)
                     same.append(canvas is None or _same_outside(canvas, result))
                     emit(_event(loaded, request, prompts[done], canvas, result, done, seed, used[-1], worn.now))
                     done += 1
+            except Skipped:
+                done += count
+                emit(Notice("One picture was skipped." if count == 1 else f"{count} pictures were skipped."))
             except Exception as error:
                 if not is_out_of_memory(error):
                     raise
@@ -116,8 +123,8 @@ def paint(
     steps = request.steps if canvas is None else int(request.steps * request.strength)
     if request.hires_scale:
         steps = (request.hires_steps or 0) + (steps if canvas is None else 0)
-    identical = all(same) if canvas is not None and canvas.mask is not None else None
-    return ImageStats(seconds, seconds / request.batch_size, steps, seed, outside_identical=identical)
+    identical = all(same) if same and canvas is not None and canvas.mask is not None else None
+    return ImageStats(seconds, seconds / max(1, len(same)), steps, seed, outside_identical=identical)
 
 
 def _same_outside(canvas: Canvas, result: Image.Image) -> bool:
@@ -176,6 +183,7 @@ def _painted(
     plan: Plan,
     span: Span,
     used: list[Any],
+    previews: Path | None,
 ) -> Iterator[Image.Image]:
     """Yields the model's own pictures, one by one, at the size that it worked at; tells its scheduler to `used`."""
     pipeline = _pipeline(loaded, request)
@@ -191,13 +199,14 @@ def _painted(
         "generator": sources,
     }
     options |= call_options(request, pipeline)
+    colours = previewer(pipeline.vae, previews) if family and request.preview_every else None
     second = None
     if request.hires_scale:
         final = final_size((width, height), request.hires_scale, side_limits(loaded.card))
         second = SecondPass(_pipeline, loaded, request, prompts, final, plan)
         if canvas is not None:
             latents = _start(pipeline, request, canvas, seed)["image"]
-            latents = second.run(latents, seed, cancel, emit, span)
+            latents = second.run(latents, seed, cancel, emit, span, colours)
             yield from _decoded(second.pipeline, request, plan, latents, emit)
             return
         span = after(span, second.calls)
@@ -212,15 +221,14 @@ def _painted(
     elif family:
         shape = (pipeline.unet.config.in_channels, height // _factor(pipeline), width // _factor(pipeline))
         options["latents"] = _noise(request, shape, sources, pipeline.unet.dtype, loaded.device)
-    factors = factors_of(pipeline.vae) if family and request.preview_every else None
-    watch = Watch(emit, cancel, request.preview_every, factors, (width, height), span)
+    watch = Watch(emit, cancel, request.preview_every, colours, (width, height), span)
     watch.attach(pipeline)
     if not family:
         yield from pipeline(**options, output_type="pil").images
         return
     latents = pipeline(**options, output_type="latent").images
     if second is not None:
-        latents = second.run(latents, seed, cancel, emit, following(span, watch.calls))
+        latents = second.run(latents, seed, cancel, emit, following(span, watch.calls), colours)
         pipeline = second.pipeline
     yield from _decoded(pipeline, request, plan, latents, emit)
 

@@ -19,7 +19,6 @@ from playground.images import noise
 from playground.images.advanced import call_options
 from playground.images.hires import pass_request
 from playground.images.memory import Plan, tiled
-from playground.images.preview import factors_of
 from playground.images.prompts.prepared import Prepared
 from playground.images.prompts.told import condition
 from playground.images.tiling import decoded
@@ -64,19 +63,24 @@ class SecondPass:
         self.calls = len(probe.get_timesteps(steps, self._request.strength, loaded.device)[0])  # some take two a step
 
     def run(
-        self, latents: torch.Tensor, seed: int, cancel: CancelToken, emit: Callable[[Event], None], span: Span
+        self,
+        latents: torch.Tensor,
+        seed: int,
+        cancel: CancelToken,
+        emit: Callable[[Event], None],
+        span: Span,
+        colours: Callable[[torch.Tensor], torch.Tensor] | None,
     ) -> torch.Tensor:
         """Latents (B, C, h, w) of the first pass to latents of the final size; picture i has the noise of seed + i.
 
-        `span` counts the first pass's calls in, as those `before`.
+        `span` counts the first pass's calls in, as those `before`; `colours` makes previews of latents.
         """
         request, pipeline = self._request, self.pipeline
         factor = int(pipeline.vae_scale_factor)
         cells = (self._size[1] // factor, self._size[0] // factor)
         larger = enlarged(pipeline.vae, latents, cells, request, in_tiles=self._in_tiles)
         options = condition(pipeline, self._loaded, request, self._prompts, cancel)
-        factors = factors_of(pipeline.vae) if request.preview_every else None
-        Watch(emit, cancel, request.preview_every, factors, self._size, span).attach(pipeline)
+        Watch(emit, cancel, request.preview_every, colours, self._size, span).attach(pipeline)
         return pipeline(
             image=larger.to(pipeline.unet.dtype),
             num_inference_steps=request.steps,

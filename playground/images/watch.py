@@ -33,11 +33,16 @@ class Span:
     later: int = 0
 
 
-class Watch:
-    """Emits a Step after every model call and raises Cancelled as soon as the token says so.
+class Skipped(Exception):
+    """The user wants the pictures of this run left out; what was finished stays."""
 
-    `preview_every` counts calls, 0 for none; `factors` None means that no preview can be made. Steps are counted over
-    all runs of a request, of which `span` is one.
+
+class Watch:
+    """Emits a Step after every model call; raises Cancelled or Skipped as soon as the token says so.
+
+    `preview_every` counts calls, 0 for none. `colours` turns clean scaled latents (B, C, h, w) into (B, H, W, 3) from
+    -1 to 1; None means that no preview can be made. Steps are counted over all runs of a request, of which `span` is
+    one. `preview_s` are the seconds that previews took.
     """
 
     def __init__(
@@ -45,13 +50,13 @@ class Watch:
         emit: Callable[[Event], None],
         cancel: CancelToken,
         preview_every: int,
-        factors: torch.Tensor | None,
+        colours: Callable[[torch.Tensor], torch.Tensor] | None,
         size: tuple[int, int],
         span: Span = Span(),
     ) -> None:
         self._emit, self._cancel = emit, cancel
-        self._every = preview_every if factors is not None else 0
-        self._factors, self._size, self._span = factors, size, span
+        self._every = preview_every if colours is not None else 0
+        self._colours, self._size, self._span = colours, size, span
         self._began = time.perf_counter()
         self.calls = 0
         self.preview_s = 0.0
@@ -70,6 +75,8 @@ class Watch:
             total = getattr(pipeline, "num_timesteps", None) or len(scheduler.timesteps)
             self._report(scheduler, total, model_output, timestep, sample)
             check(self._cancel)
+            if self._cancel.take_skip():
+                raise Skipped
             return result
 
         scheduler.step = step
@@ -80,8 +87,8 @@ class Watch:
         if self._every and self.calls % self._every == 0 and self.calls < total:
             started = time.perf_counter()
             clean = clean_latents(scheduler, output, timestep, sample)
-            if clean is not None and self._factors is not None:
-                preview = preview_jpeg(clean, self._factors, self._size)
+            if clean is not None and self._colours is not None:
+                preview = preview_jpeg(self._colours(clean), self._size)
             self.preview_s += time.perf_counter() - started
         # A run makes several pictures at once, so that one picture is a share of its calls.
         a_picture = (self._span.before + total + self._span.later) / self._span.count

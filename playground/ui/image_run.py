@@ -27,9 +27,10 @@ from playground.protocol import (
     Step,
 )
 from playground.ui.context import AppContext
+from playground.ui.image_progress import Progress, Speeds
 from playground.ui.outputs import keep_image
 from playground.ui.stream import batches
-from playground.ui.words import bar, loading, note, problem, queued, seconds, stepping
+from playground.ui.words import bar, loading, note, problem, queued, seconds
 
 SEEDS = 2**32
 
@@ -54,12 +55,13 @@ class Picture:
 
 @dataclass
 class Painting:
-    """What the page shows at one moment. `fresh` says that pictures were added since the last one."""
+    """What the page shows at one moment. `fresh`: pictures were added since the last one; `fraction`: of the job."""
 
     pictures: list[Picture] = field(default_factory=list)
     status: str = ""
     fresh: bool = False
     stats: ImageStats | None = None
+    fraction: float | None = None
 
 
 def drawn_seed() -> int:
@@ -68,26 +70,35 @@ def drawn_seed() -> int:
 
 
 async def paint(
-    context: AppContext, cards: Sequence[ModelCard], wanted: ImageRequest, cancel: CancelToken
+    context: AppContext,
+    cards: Sequence[ModelCard],
+    wanted: ImageRequest,
+    cancel: CancelToken,
+    speeds: Speeds | None = None,
 ) -> AsyncGenerator[Painting]:
     """Runs `wanted` on each card, with one seed, and keeps every finished picture; yields what to show.
 
-    One model's failure is told in its place, and the others go on.
+    One model's failure is told in its place, and the others go on. `speeds` are those of earlier jobs.
     """
     painting = Painting()
+    planned = [wanted.steps or card.defaults.steps or 1 for card in cards]
+    keys = [f"{card.id} {wanted.width}x{wanted.height} {wanted.batch_size}" for card in cards]
+    progress = Progress(planned, keys, speeds or Speeds())
     notes: list[str] = []
     for number, card in enumerate(cards, 1):
         if cancel.cancelled:
             break
         where = f"{card.name}, model {number} of {len(cards)}" if len(cards) > 1 else card.name
         request = replace(wanted, model=card.id)
-        watch = _Watch(where, request.prompt)
+        progress.begin()
+        watch = _Watch(where, request.prompt, progress)
         painting.status = "".join(notes) + watch.html()
         yield painting
         async with aclosing(batches(context.engine, request, cancel)) as found:
             async for batch in found:
                 for event in batch:
                     watch.take(event)
+                painting.fraction = progress.fraction
                 painting.status = "".join(notes) + watch.html()
                 yield painting
         if watch.failed is not None:
@@ -115,13 +126,14 @@ async def paint(
 class _Watch:
     """One model's run as it goes on."""
 
-    def __init__(self, where: str, prompt: str) -> None:
+    def __init__(self, where: str, prompt: str, progress: Progress) -> None:
         self.images: list[Image] = []
         self.notices: list[str] = []
         self.failed: Failed | None = None
         self.stats: ImageStats | None = None
         self._where = where
         self._prompt = prompt
+        self._progress = progress
         self._text = "Starting"
         self._fraction: float | None = None
         self._preview: bytes | None = None
@@ -134,7 +146,7 @@ class _Watch:
         elif isinstance(event, Loading):
             self._text, self._fraction, self._began = loading(event), event.fraction, time.monotonic()
         elif isinstance(event, Step):
-            self._text, self._fraction = stepping(event), event.index / max(1, event.total)
+            self._text, self._fraction = self._progress.take(event), self._progress.fraction
             self._preview = event.preview or self._preview
             self._steps = event.total
         elif isinstance(event, Image):

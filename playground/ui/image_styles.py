@@ -5,15 +5,14 @@ A style that is chosen and not written in is applied when the run starts; the pi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import gradio as gr
 
 from playground.errors import InvalidRequest, PlaygroundError
 from playground.images.shelf import Shelf
-from playground.images.styles import applied, styled, styles
-from playground.protocol import Failed, ImageRequest
+from playground.images.styles import applied, styles
+from playground.protocol import Failed
 from playground.ui.context import AppContext
 from playground.ui.owner import owner_of
 from playground.ui.remember import Remember, owner_in
@@ -105,10 +104,6 @@ class Styles:
         self.delete.click(forget, {self.preset, state}, [self.preset, self.said], **QUICK)
         self.load.click(load, [self.preset, state], [*controls, self.chosen, self.said], **QUICK)
         self.preset.focus(self._listed, state, self.preset, **QUICK)
-
-    def apply(self, request: ImageRequest, chosen: Sequence[str] | None) -> ImageRequest:
-        """The request with the chosen styles; errors as those of `styled`."""
-        return styled(request, list(chosen or []), self._context.settings.data_path)
 
     def _listed(self, state: Any, request: gr.Request) -> Any:
         try:

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
-from playground.errors import PlaygroundError
-from playground.protocol import Failed, ImageRequest
+from playground.ui.api_image_jobs import register_image_jobs
 from playground.ui.context import AppContext
 from playground.ui.gallery_tab import GalleryTab, build_gallery
-from playground.ui.image_adapters import AdapterFold, uses_of
-from playground.ui.image_advanced import advanced, advanced_fold
+from playground.ui.image_adapters import AdapterFold
+from playground.ui.image_advanced import advanced_fold
 from playground.ui.image_drop import Drop
-from playground.ui.image_form import OWN_SIZE, sampled, sampling_fold, seed_for, seed_row, size_choices, sized
-from playground.ui.image_hires import refine_fold, refined
-from playground.ui.image_run import Picture, items, paint
+from playground.ui.image_form import OWN_SIZE, sampling_fold, seed_row, size_choices
+from playground.ui.image_hires import refine_fold
+from playground.ui.image_jobs import QUICK, Jobs, buttons, results
+from playground.ui.image_run import Picture
 from playground.ui.image_styles import Styles
 from playground.ui.inpaint_tab import Inpaint
-from playground.ui.owner import owner_of
 from playground.ui.prompt_count import wire_count
-from playground.ui.remember import Remember, between, one_of, owner_in, some_of, text
+from playground.ui.remember import Remember, between, one_of, some_of, text
 from playground.ui.running import Running
-from playground.ui.words import empty, problem
+from playground.ui.words import empty
 
 EXAMPLES = (
     "a red circle on a white background",
@@ -34,8 +31,6 @@ EXAMPLES = (
     "a purple heart left of an orange square on a white background",
 )
 NOTHING = empty("No pictures yet", "Write a prompt, or click one of the examples on the left: it runs at once.")
-NO_MODEL = Failed("No model is chosen.", "Choose at least one under Models.", "InvalidRequest")
-QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 
 
 @dataclass(frozen=True)
@@ -46,10 +41,12 @@ class ImageTab:
     chosen: gr.State
     inpaint_this: gr.Button
     kept: GalleryTab
+    jobs: Jobs
 
     def wire(self, page: gr.Blocks, ready: Any, tabs: gr.Tabs, inpaint: Inpaint) -> None:
-        """Fills the gallery on load, and sends a chosen picture to the Inpaint tab."""
+        """Fills the gallery and finds running jobs on load, and sends a chosen picture to the Inpaint tab."""
         self.kept.refresh(ready.then)
+        self.jobs.resume(ready)
         for button, chosen in ((self.inpaint_this, self.chosen), (self.kept.inpaint_this, self.kept.picture)):
             opened = button.click(
                 lambda picture: gr.update(selected="inpaint") if picture else gr.skip(), chosen, tabs, **QUICK
@@ -103,14 +100,10 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
             refine = refine_fold("image", remember)
             styling = Styles(context, remember)
             drop = Drop()
-            with gr.Row(elem_classes="pg-run-row"):
-                run = gr.Button("Generate", variant="primary", elem_id="image_run", elem_classes="pg-run", scale=3)
-                stop = gr.Button("Stop", elem_id="image_stop", elem_classes="pg-stop", interactive=False, min_width=80)
+            row = buttons()
         with gr.Column(scale=7, min_width=300, elem_classes="pg-results"):
-            status = gr.HTML(NOTHING, elem_id="image_status")
-            gallery = _gallery("image_gallery", "Pictures of this run", visible=False)
+            shown = results(NOTHING, lambda: _gallery("image_gallery", "Pictures of this run", visible=False))
             chosen, inpaint_this = _details()
-    rows = gr.State([])
     form = {
         "prompt": prompt,
         "negative": negative,
@@ -141,96 +134,15 @@ def build_images(context: AppContext, running: Running, remember: Remember) -> I
 
     # --- events ---
 
-    async def start(
-        prompt: str,
-        negative: str,
-        models: list[str],
-        size: str,
-        number: int,
-        seed: float | None,
-        fresh: bool,
-        own: bool,
-        steps: int,
-        guidance: float,
-        sampler: str,
-        schedule: str,
-        rescale: float,
-        eta: float,
-        variation_seed: float | None,
-        variation_strength: float,
-        clip_skip: int,
-        adapters: str,
-        hires_scale: float,
-        hires_method: str,
-        hires_steps: int,
-        hires_strength: float,
-        hires_sampler: str,
-        tiling: bool,
-        vae_tiling: bool,
-        styles: list[str],
-        state: Any,
-        request: gr.Request,
-    ) -> AsyncIterator[Any]:
-        session = str(request.session_hash)
-        if not models:
-            yield problem(NO_MODEL), gr.skip(), gr.skip(), gr.skip(), gr.skip()
-            return
-        used = seed_for(seed, fresh)
-        wanted = ImageRequest(
-            "",
-            prompt,
-            "text_to_image",
-            negative,
-            seed=used,
-            batch_size=int(number),
-            owner=owner_of(request, owner_in(state)),
-            **sized(size),
-            **sampled(own, steps, guidance, sampler, schedule),
-            **advanced(own, sampler, rescale, eta, variation_seed, variation_strength, clip_skip),
-            adapters=uses_of(adapters),
-            **refined(hires_scale, hires_method, hires_steps, hires_strength, hires_sampler, tiling, vae_tiling),
-        )
-        try:
-            wanted = styling.apply(wanted, styles)
-        except PlaygroundError as error:
-            yield problem(Failed.of(error)), gr.skip(), gr.skip(), gr.skip(), gr.skip()
-            return
-        token = running.start(session, "image")
-        made: list[Picture] = []
-        try:
-            yield gr.skip(), gr.update(value=[], visible=False), [], used, gr.update(interactive=True)
-            async with aclosing(paint(context, [context.catalog[i] for i in models], wanted, token)) as updates:
-                async for now in updates:
-                    if not running.holds(session, "image", token):  # a newer run shows its own
-                        continue
-                    made = list(now.pictures)
-                    grown = gr.update(value=items(made), visible=True) if now.fresh else gr.skip()
-                    yield now.status, grown, made if now.fresh else gr.skip(), gr.skip(), gr.skip()
-            current = running.holds(session, "image", token)
-            stopped = token.cancelled
-        finally:
-            running.finish(session, "image", token)
-        if not current:
-            yield gr.skip(), gr.skip(), gr.skip(), gr.skip(), gr.skip()
-            return
-        last = empty("Stopped", "No picture was finished.") if stopped and not made else gr.skip()
-        yield last, gr.skip(), gr.skip(), gr.skip(), gr.update(interactive=False)
-
-    fields = [prompt, negative, models, size, number, *seed.inputs, *sampling.inputs, *more.inputs, loras.chosen]
-    fields += [*refine.inputs, styling.chosen, remember.state]
-    outputs = [status, gallery, rows, seed.number, stop]
-    settled: dict[str, Any] = {"show_progress": "hidden", "concurrency_limit": None, "api_visibility": "private"}
-    kept.refresh(run.click(start, fields, outputs, **settled).then)
+    jobs = Jobs(context, form, remember.state, row, shown)
+    jobs.wire()
     for k, example in enumerate(examples):
         filled = example.click(fn=None, js=f"() => {EXAMPLES[k]!r}", outputs=prompt)
-        kept.refresh(filled.then(start, fields, outputs, **settled).then)
-
-    def stop_run(request: gr.Request) -> None:
-        running.stop(str(request.session_hash), "image")
-
-    stop.click(stop_run, **QUICK)
-    gallery.select(_choose, rows, [chosen.state, chosen.box, chosen.parameters, chosen.download], **QUICK)
-    return ImageTab(models, chosen.state, inpaint_this, kept)
+        jobs.starts(filled.then)
+    kept.refresh(shown.finished.change)
+    register_image_jobs(context, jobs.lines)
+    shown.gallery.select(_choose, shown.rows, [chosen.state, chosen.box, chosen.parameters, chosen.download], **QUICK)
+    return ImageTab(models, chosen.state, inpaint_this, kept, jobs)
 
 
 @dataclass(frozen=True)

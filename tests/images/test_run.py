@@ -16,7 +16,8 @@ from playground.errors import Cancelled, ModelUnavailable, PlaygroundError
 from playground.images.count import count_in_words, count_tokens
 from playground.images.latents import moved_towards, to_latents
 from playground.images.metadata import read_metadata
-from playground.images.preview import clean_latents, factors_of, preview_jpeg
+from playground.images.preview import clean_latents, colours_of, preview_jpeg
+from playground.images.preview_kept import factors_of
 from playground.images.request import checked_image
 from playground.images.run import paint
 from playground.images.samplers import build_scheduler
@@ -255,6 +256,10 @@ class _AveragingVae:
         mixed = torch.einsum("lc,bchw->blhw", self.mix, cells)
         return SimpleNamespace(latent_dist=SimpleNamespace(mode=lambda: mixed))
 
+    def decode(self, latents, return_dict):
+        cells = torch.einsum("cl,blhw->bchw", torch.linalg.pinv(self.mix), latents) - 0.25
+        return (torch.nn.functional.interpolate(cells, scale_factor=8),)
+
 
 def test_the_preview_map_undoes_a_linear_vae_and_is_fitted_once():
     vae = _AveragingVae()
@@ -269,7 +274,7 @@ def test_the_preview_map_undoes_a_linear_vae_and_is_fitted_once():
 def test_a_preview_strip_shows_the_batch_side_by_side():
     vae = _AveragingVae()
     plain = [Image.new("RGB", (64, 64), colour) for colour in ((200, 30, 90), (10, 220, 40))]
-    shown = Image.open(io.BytesIO(preview_jpeg(to_latents(vae, plain), factors_of(vae), (512, 256))))
+    shown = Image.open(io.BytesIO(preview_jpeg(colours_of(to_latents(vae, plain), factors_of(vae)), (512, 256))))
     assert shown.size == (512, 128)
     for x, colour in ((100, (200, 30, 90)), (400, (10, 220, 40))):
         assert np.abs(np.array(shown.getpixel((x, 64))) - colour).max() < 8
