@@ -87,7 +87,8 @@ class ImageRequest:
 
     `guidance_rescale`: 0 to 1, pulls guided predictions back to the spread of unguided ones (Lin et al. 2023, arXiv
     2305.08891). `eta`: 0 to 1, the share of fresh noise in each step, for samplers that have it. `variation_strength`:
-    0 to 1, how far the initial noise is turned towards that of `variation_seed`, which is the same for every picture.
+    0 to 1, how far the initial noise is turned towards that of `variation_seed`; all pictures then have the seed, and
+    picture i has variation_seed + i.
     `clip_skip`: 1 for the text encoder's own layer, 2 for the one before, and so on. `adapters`: LoRAs beside those
     that the prompt names by tags; a tag of the same file wins.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from playground.errors import InvalidRequest, ModelUnavailable
 from playground.images.adapter_use import MOST, weight
+from playground.images.advanced import stride
 from playground.images.prompts.chunks import WORD
 from playground.images.prompts.prepared import Prepared, prepared
 from playground.images.prompts.words import with_words, words_in
@@ -93,7 +94,8 @@ def pick(request: ImageRequest, shelf: Shelf, wildcards: Path | None = None) -> 
     if request.seed is None:
         request = replace(request, seed=secrets.randbelow(2**32 - 8))
     assert request.seed is not None
-    prompts = prepared(request.prompt, request.negative_prompt, request.seed, request.batch_size, wildcards)
+    texts = (request.prompt, request.negative_prompt)
+    prompts = prepared(*texts, request.seed, request.batch_size, wildcards, stride(request))
     words: dict[str, list[Shelved]] = {}
     for one in shelf.entries():
         if one.kind != "lora":

@@ -50,7 +50,23 @@ def with_variation(request: ImageRequest) -> ImageRequest:
     """The request with a variation seed drawn where one is needed and none is given."""
     if not request.variation_strength or request.variation_seed is not None:
         return request
-    return replace(request, variation_seed=secrets.randbelow(2**32))
+    return replace(request, variation_seed=secrets.randbelow(2**32 - 8))
+
+
+def stride(request: ImageRequest) -> int:
+    """By how much the seed grows from one picture of a request to the next.
+
+    0 for variations, of which each has the same seed and a variation seed one higher than the last, as A1111 has it:
+    four pictures are then four relatives of one.
+    """
+    return 0 if request.variation_strength else 1
+
+
+def varied(request: ImageRequest, index: int) -> ImageRequest:
+    """The request of pictures from `index` on, by their own variation seed."""
+    if not request.variation_strength:
+        return request
+    return replace(request, variation_seed=(request.variation_seed or 0) + index)
 
 
 def call_options(request: ImageRequest, pipeline: Any) -> dict[str, Any]:

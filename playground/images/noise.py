@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import torch
 
 
-def generators(seed: int, count: int) -> list[torch.Generator]:
-    """One CPU generator per picture; picture i of a batch has seed + i."""
-    return [torch.Generator("cpu").manual_seed(seed + i) for i in range(count)]
+def generators(seed: int, count: int, stride: int = 1) -> list[torch.Generator]:
+    """One CPU generator per picture; picture i of a batch has seed + stride i."""
+    return [torch.Generator("cpu").manual_seed(seed + stride * i) for i in range(count)]
 
 
 def initial_latents(
@@ -27,12 +27,12 @@ def varied_latents(
     variation_seed: int,
     strength: float,
 ) -> torch.Tensor:
-    """`initial_latents` turned by `strength`, 0 to 1, towards the noise of `variation_seed`: (B, *shape).
+    """`initial_latents` turned by `strength`, 0 to 1; picture i towards the noise of variation_seed + i: (B, *shape).
 
     Each generator is used as by `initial_latents`, so that the noise of later steps does not depend on the variation.
     """
     first = _drawn(shape, sources)
-    other = _drawn(shape, generators(variation_seed, 1))
+    other = _drawn(shape, generators(variation_seed, len(sources)))
     return slerp(first, other, strength).to(device=device, dtype=dtype)
 
 

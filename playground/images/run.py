@@ -21,7 +21,7 @@ from playground.errors import ModelUnavailable, OutOfMemory
 from playground.images import latents as lat
 from playground.images import masks, noise
 from playground.images.adapters import NONE, Picked, Used, Worn
-from playground.images.advanced import call_options, with_variation
+from playground.images.advanced import call_options, stride, varied, with_variation
 from playground.images.canvas import Canvas, canvas_for
 from playground.images.hires import final_size
 from playground.images.memory import Plan, smaller, tiled
@@ -58,13 +58,13 @@ def paint(
 ) -> ImageStats:
     """Pictures for a checked request: Step events, then one Image event per picture, in order.
 
-    Picture i has seed + i and the same noise as a single picture with that seed, however many are made at once. Style
-    transfer is image-to-image from latents moved towards the style picture's mean and spread per channel (AdaIN, arXiv
-    1703.06868). `ImageStats.steps` counts sampler steps, Step events count model calls, of which some samplers need
-    more. Where memory runs out, `relieve` is called and the rest made once more with the smallest plan; what was
-    finished is kept. Variants in a prompt are chosen by each picture's own seed; `wildcards` is the folder of wildcard
-    files, `previews` that of preview maps. `picked` are each picture's adapters, for which the model must be leased
-    alone.
+    Picture i has seed + i and the same noise as a single picture with that seed, however many are made at once; of
+    variations it has the same seed and variation_seed + i. Style transfer is image-to-image from latents moved towards
+    the style picture's mean and spread per channel (AdaIN, arXiv 1703.06868). `ImageStats.steps` counts sampler steps,
+    Step events count model calls, of which some samplers need more. Where memory runs out, `relieve` is called and the
+    rest made once more with the smallest plan; what was finished is kept. Variants in a prompt are chosen by each
+    picture's own seed; `wildcards` is the folder of wildcard files, `previews` that of preview maps. `picked` are each
+    picture's adapters, for which the model must be leased alone.
 
     Raises:
         Cancelled: within one model call of the user's stop.
@@ -76,7 +76,8 @@ def paint(
     request = with_variation(request)
     assert request.steps is not None, "the request must come from checked_image"
     seed = secrets.randbelow(2**32 - 8) if request.seed is None else request.seed
-    prompts = prepared(request.prompt, request.negative_prompt, seed, request.batch_size, wildcards)
+    apart = stride(request)
+    prompts = prepared(request.prompt, request.negative_prompt, seed, request.batch_size, wildcards, apart)
     picked.check(prompts)
     for text in notices(prompts, loaded.card.name, reads_syntax=is_latent_family(loaded.pipeline_class.__name__)):
         emit(Notice(text))
@@ -95,10 +96,10 @@ def paint(
             try:
                 own = worn.put_on(prompts, done, plan.batch)
                 count = len(own)
-                part = replace(request, batch_size=count)
+                part = varied(replace(request, batch_size=count), done)
                 span = Span(done, count, request.batch_size)
                 for painted in _painted(
-                    loaded, part, own, canvas, seed + done, cancel, emit, plan, span, used, previews
+                    loaded, part, own, canvas, seed + apart * done, cancel, emit, plan, span, used, previews
                 ):
                     check(cancel)
                     result = painted if canvas is None else canvas.finished(painted, request.feather)
@@ -144,14 +145,15 @@ def _event(
 ) -> Picture:
     """A finished picture as a PNG that tells how it was made."""
     work = None if canvas is None else canvas.work
-    own = replace(request, prompt=prompts.prompt, negative_prompt=prompts.negative)
+    own = replace(varied(request, index), prompt=prompts.prompt, negative_prompt=prompts.negative)
+    seed += stride(request) * index
     size = result.size
     if request.hires_scale and work is None:  # as A1111 has it: the size that the first pass was asked for
         size = (request.width or result.width, request.height or result.height)
-    record = record_of(loaded, own, seed + index, index, size, work, scheduler, adapters)
+    record = record_of(loaded, own, seed, index, size, work, scheduler, adapters)
     record |= prompts.templates(request.prompt, request.negative_prompt)
     text = text_of(record)
-    return Picture(index, write_png(result, text, record), seed + index, result.width, result.height, text)
+    return Picture(index, write_png(result, text, record), seed, result.width, result.height, text)
 
 
 def _no_room(loaded: LoadedImage, request: ImageRequest, plan: Plan) -> OutOfMemory:
@@ -192,7 +194,7 @@ def _painted(
         pipeline.vae = tiled(pipeline.vae)
     width, height = (request.width or 0, request.height or 0) if canvas is None else canvas.work
     family = is_latent_family(type(pipeline).__name__)
-    sources = noise.generators(seed, request.batch_size)
+    sources = noise.generators(seed, request.batch_size, stride(request))
     options: dict[str, Any] = {
         "num_inference_steps": request.steps,
         "guidance_scale": request.guidance_scale,

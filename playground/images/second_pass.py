@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from playground.images import latents as lat
 from playground.images import noise
-from playground.images.advanced import call_options
+from playground.images.advanced import call_options, stride
 from playground.images.hires import pass_request
 from playground.images.memory import Plan, tiled
 from playground.images.prompts.prepared import Prepared
@@ -71,7 +71,8 @@ class SecondPass:
         span: Span,
         colours: Callable[[torch.Tensor], torch.Tensor] | None,
     ) -> torch.Tensor:
-        """Latents (B, C, h, w) of the first pass to latents of the final size; picture i has the noise of seed + i.
+        """Latents (B, C, h, w) of the first pass to latents of the final size; picture i has the noise of seed + i,
+        a variation that of the seed.
 
         `span` counts the first pass's calls in, as those `before`; `colours` makes previews of latents.
         """
@@ -86,7 +87,7 @@ class SecondPass:
             num_inference_steps=request.steps,
             strength=request.strength,
             guidance_scale=request.guidance_scale,
-            generator=noise.generators(seed, len(latents)),
+            generator=noise.generators(seed, len(latents), stride(request)),
             output_type="latent",
             **self._options,
             **options,

@@ -39,7 +39,7 @@ def advanced_fold(prefix: str, sampling: Sampling, remember: Remember) -> Advanc
                 0,
                 step=0.05,
                 label="Variation strength",
-                info="0: the seed's own picture. A little more: a close relative of it.",
+                info="0: the seed's own picture. A little more: close relatives of it, one for each of Count.",
                 elem_id=f"{prefix}_variation_strength",
                 min_width=140,
             )

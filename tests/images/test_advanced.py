@@ -191,10 +191,27 @@ def test_picture_i_of_a_batch_is_the_single_picture_and_progress_counts_calls(dr
     counted = [e for e in events if isinstance(e, Step)]
     assert calls == len(counted) == counted[-1].index == counted[-1].total
     assert calls == {"Heun": 7, "DPM2": 7, "DPM2 a": 7, "PNDM": 5}.get(sampler, 4)
-    (alone, _), single, _ = seen_by(tiny, lambda: draw(seed=41, **fields))
+    (alone, _), single, _ = seen_by(tiny, lambda: draw(seed=40, **fields | {"variation_seed": 3}))
     assert torch.equal(first[1:], single)
     error = (pixels(pictures(events)[1].png) - pixels(pictures(alone)[0].png).astype(float)) ** 2
     assert error.mean() == 0 or 10 * np.log10(255**2 / error.mean()) > 40
+
+
+def test_without_variations_picture_i_has_the_next_seed(draw, tiny):
+    (events, _), first, _ = seen_by(tiny, lambda: draw(seed=40, steps=1, batch_size=2, variation_seed=2))
+    _, single, _ = seen_by(tiny, lambda: draw(seed=41, steps=1))
+    assert torch.equal(first[1:], single)
+    assert [made.seed for made in pictures(events)] == [40, 41]
+
+
+def test_variations_are_relatives_of_one_picture_and_say_which(draw):
+    fields = {"prompt": "{red|blue|green|teal} ball", "steps": 1, "variation_seed": 5, "variation_strength": 0.1}
+    made = pictures(draw(batch_size=3, **fields)[0])
+    records = [read_metadata(one.png) for one in made]
+    assert [(r["seed"], r["variation_seed"]) for r in records] == [(7, 5), (7, 6), (7, 7)]
+    assert len({r["prompt"] for r in records}) == 1  # variants are chosen by the seed, which is one
+    second = pictures(draw(**fields | {"variation_seed": 6})[0])[0]
+    assert np.array_equal(pixels(made[1].png), pixels(second.png))
 
 
 def test_new_fields_at_their_defaults_leave_the_request_as_it_was(draw):

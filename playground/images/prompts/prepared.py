@@ -28,13 +28,15 @@ class Prepared:
         return {key: written for key, (written, chosen) in pairs.items() if written != chosen}
 
 
-def prepared(prompt: str, negative: str, seed: int, count: int, wildcards: Path | None = None) -> tuple[Prepared, ...]:
-    """The prompts of `count` pictures, of which picture i has seed + i; `wildcards` is the folder of wildcard files."""
+def prepared(
+    prompt: str, negative: str, seed: int, count: int, wildcards: Path | None = None, stride: int = 1
+) -> tuple[Prepared, ...]:
+    """The prompts of `count` pictures, of which picture i has seed + stride i; `wildcards` is their files' folder."""
     lines = wildcard_lines(wildcards)
     out = []
     for index in range(count):
-        chosen = choose(prompt, seed + index, "prompt", lines)
-        unwanted = choose(negative, seed + index, "negative prompt", lines)
+        chosen = choose(prompt, seed + stride * index, "prompt", lines)
+        unwanted = choose(negative, seed + stride * index, "negative prompt", lines)
         positive, negated = parse(chosen.text), parse(unwanted.text, joins=False)
         hints = (*chosen.hints, *positive.hints, *unwanted.hints, *negated.hints)
         out.append(Prepared(chosen.text, unwanted.text, positive, negated, tuple(dict.fromkeys(hints))))
