@@ -80,6 +80,10 @@ class Layout:
         self.seed = seed_row("grid", remember)
         self.sampling = sampling_fold("grid", remember)
         self.advanced = advanced_fold("grid", self.sampling, remember)
+        self.scored = gr.Checkbox(
+            True, label="Measure CLIPScore", info="How well each picture fits its prompt, by the shipped CLIP model.",
+            elem_id="grid_scored",
+        )  # fmt: skip
         with gr.Row(elem_classes="pg-run-row"):
             self.run = gr.Button("Run", variant="primary", elem_id="grid_run", elem_classes="pg-run", scale=3)
             self.stop = gr.Button(

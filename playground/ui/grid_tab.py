@@ -46,7 +46,7 @@ from playground.ui.grid_view import (
 from playground.ui.image_advanced import advanced
 from playground.ui.image_form import sampled, seed_for, sized
 from playground.ui.owner import owner_of
-from playground.ui.remember import Remember, one_of, owner_in, some_of, text
+from playground.ui.remember import Remember, flag, one_of, owner_in, some_of, text
 from playground.ui.running import Running
 from playground.ui.words import note, problem, waiting
 
@@ -100,7 +100,7 @@ def build_grid(context: AppContext, running: Running, remember: Remember) -> Gri
 
     # --- running ---
 
-    async def start(state: Any, request: gr.Request, *values: Any) -> AsyncIterator[Any]:
+    async def start(scored: bool, state: Any, request: gr.Request, *values: Any) -> AsyncIterator[Any]:
         owner, session = owner_of(request, owner_in(state)), str(request.session_hash)
         try:
             asked = _asked(values)
@@ -109,11 +109,11 @@ def build_grid(context: AppContext, running: Running, remember: Remember) -> Gri
         except PlaygroundError as error:
             yield problem(Failed.of(error)), *[SKIP] * 9
             return
-        async with aclosing(run_grid(owner, grid_id, session)) as updates:
+        async with aclosing(run_grid(owner, grid_id, session, scored)) as updates:
             async for update in updates:
                 yield update
 
-    async def run_grid(owner: str, grid_id: str, session: str) -> Any:
+    async def run_grid(owner: str, grid_id: str, session: str, scored: bool) -> Any:
         """Follows a run: (status, table, shown, opened, run, stop, resume, files, A, B)."""
         token = running.start(session, PLACE)
         grids = grids_of(context, owner)
@@ -127,7 +127,7 @@ def build_grid(context: AppContext, running: Running, remember: Remember) -> Gri
                 gr.update(visible=True), *_pair(plan, results),
             )  # fmt: skip
             seen = Seen()
-            async with aclosing(follow(context, owner, grid_id, token)) as states:
+            async with aclosing(follow(context, owner, grid_id, token, scored=scored)) as states:
                 async for seen in states:
                     if not running.holds(session, PLACE, token):  # a newer run shows its own
                         continue
@@ -155,9 +155,9 @@ def build_grid(context: AppContext, running: Running, remember: Remember) -> Gri
         finally:
             running.finish(session, PLACE, token)
 
-    async def resume(grid_id: str, state: Any, request: gr.Request) -> AsyncIterator[Any]:
+    async def resume(grid_id: str, scored: bool, state: Any, request: gr.Request) -> AsyncIterator[Any]:
         owner, session = owner_of(request, owner_in(state)), str(request.session_hash)
-        async with aclosing(run_grid(owner, grid_id, session)) as updates:
+        async with aclosing(run_grid(owner, grid_id, session, scored)) as updates:
             async for update in updates:
                 yield update
 
@@ -172,11 +172,13 @@ def build_grid(context: AppContext, running: Running, remember: Remember) -> Gri
         except PlaygroundError as error:
             return problem(Failed.of(error))
 
-    async def press(shown: str, state: Any, request: gr.Request, event: gr.EventData) -> AsyncIterator[Any]:
+    async def press(
+        shown: str, scored: bool, state: Any, request: gr.Request, event: gr.EventData
+    ) -> AsyncIterator[Any]:
         act, key = str(event._data.get("act", "")), str(event._data.get("key", ""))
         owner, session = owner_of(request, owner_in(state)), str(request.session_hash)
         if act == "resume":
-            async with aclosing(run_grid(owner, key, session)) as updates:
+            async with aclosing(run_grid(owner, key, session, scored)) as updates:
                 async for update in updates:
                     yield update
             return
@@ -284,9 +286,9 @@ def build_grid(context: AppContext, running: Running, remember: Remember) -> Gri
         [page.shown, page.first, page.second, remember.state],
         [page.compare, page.slider, page.differs],
     )
-    ran = page.run.click(start, [remember.state, *page.fields], outputs, **LONG)
-    resumed = page.resume.click(resume, [page.shown, remember.state], outputs, **LONG)
-    pressed = page.past.click(press, [page.shown, remember.state], outputs, **LONG)
+    ran = page.run.click(start, [page.scored, remember.state, *page.fields], outputs, **LONG)
+    resumed = page.resume.click(resume, [page.shown, page.scored, remember.state], outputs, **LONG)
+    pressed = page.past.click(press, [page.shown, page.scored, remember.state], outputs, **LONG)
     page.stop.click(stop_run, None, None, **QUICK)
     for event in (ran, resumed, pressed):
         event.then(list_past, remember.state, page.past, **QUICK).then(compare, *pair, **LONG)
@@ -316,6 +318,7 @@ def _keep(page: Layout, remember: Remember, models: list[str]) -> None:
     remember.keep("grid.negative", page.negative, text)
     remember.keep("grid.models", page.models, some_of(models))
     remember.keep("grid.size", page.size, one_of([value for _, value in page.size.choices]))
+    remember.keep("grid.scored", page.scored, flag)
     for place, row in zip(PLACES, page.axes, strict=True):
         remember.keep(f"grid.{place.lower()}", row.name, one_of(["", *AXES]))
         remember.keep(f"grid.{place.lower()}.values", row.values, text)

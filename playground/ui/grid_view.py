@@ -61,14 +61,16 @@ def table_html(
         out.append(
             f'<div class="pg-scroll" tabindex="0" role="region" aria-label="{escape(said)}"><table class="pg-grid">'
         )
+        if first is None and second:
+            out.append(f'<thead><tr><td class="pg-axis"><span>{escape(second.axis)} ↓</span></td></tr></thead>')
         if first:
-            corner = f'<td><span class="pg-axis">{escape(first.axis)}</span></td>' if second else ""
+            axes = f"<span>{escape(second.axis)} ↓</span><span>{escape(first.axis)} →</span>" if second else ""
+            corner = f'<td class="pg-axis">{axes}</td>' if second else ""
             heads = "".join(f'<th scope="col">{_label(label)}</th>' for label in first.labels)
             out.append(f"<thead><tr>{corner}{heads}</tr></thead>")
         out.append("<tbody>")
         for b in range(y):
-            side = f'<span class="pg-axis">{escape(second.axis)}</span>{_label(second.labels[b])}' if second else ""
-            out.append(f'<tr><th scope="row">{side}</th>' if second else "<tr>")
+            out.append(f'<tr><th scope="row">{_label(second.labels[b])}</th>' if second else "<tr>")
             for a in range(x):
                 index = (c * y + b) * x + a
                 marks = "".join(letter for letter, at in zip("AB", pair, strict=True) if at == index)

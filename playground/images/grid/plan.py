@@ -24,7 +24,11 @@ SCHEMA = 1
 MOST_CELLS = 400
 PLACES = ("X", "Y", "Z")
 _REPEATABLE = ("search",)
-_NOT_KEPT = {"image", "mask", "style", "owner", "preview_every", "batch_size", "kind"}
+# Of pictures from pictures alone, or of how a request is run.
+_NOT_KEPT = {
+    "image", "mask", "style", "strength", "style_strength", "feather", "masked_content", "area", "padding",
+    "owner", "preview_every", "batch_size", "kind",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
