@@ -57,7 +57,7 @@ def lay_out(catalog: Catalog, examples: Sequence[str]) -> Layout:
                 file_types=["image"],
                 file_count="multiple",
                 type="filepath",
-                height=110,
+                height=150,
                 elem_id="chain_files",
             )
             steps = gr.Radio(
@@ -69,10 +69,9 @@ def lay_out(catalog: Catalog, examples: Sequence[str]) -> Layout:
                 remove = gr.Button("Remove", size="sm", min_width=40, elem_id="chain_remove")
             with gr.Row(elem_classes="pg-chain-add"):
                 kind = gr.Dropdown(
-                    [(f"{cls.title}: {cls.about}", do) for do, cls in STEPS.items()],
+                    [(cls.title, do) for do, cls in STEPS.items()],
                     value="upscale",
-                    label="Another step",
-                    container=False,
+                    label="Another step, after the chosen one",
                     elem_id="chain_kind",
                     min_width=160,
                     scale=3,

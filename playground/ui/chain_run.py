@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from playground.errors import PlaygroundError
@@ -138,7 +138,7 @@ def keep(context: AppContext, owner: str, made: Made) -> Shot:
             with suppress(OSError):
                 partial.unlink(missing_ok=True)
         return Shot(made, "", made.data)
-    return Shot(made, str(path))
+    return Shot(replace(made, data=b""), str(path))
 
 
 def _into_gallery(context: AppContext, owner: str, made: Made, path: Path) -> None:

@@ -141,7 +141,8 @@ class _Run:
         try:
             if not isinstance(step, Save):
                 item = await asyncio.to_thread(_after, step, item)
-            made = await self._made(number, step, place, item, time.monotonic() - began, own=self._untouched(number))
+            made = await self._made(number, step, place, item, 0.0, own=self._untouched(number))
+            made = replace(made, seconds=time.monotonic() - began)  # with writing it out
         except PlaygroundError as error:
             yield self.fails(number, step.do, place, item.name, Failed.of(error))
             return
