@@ -1,4 +1,4 @@
-"""Several picture jobs: waiting ones on the page, found again after a reload, skip, live drawing, and the page title."""
+"""Several picture jobs: waiting ones on the page, found again after a reload, skip, live, and the page title."""
 
 from __future__ import annotations
 
