@@ -26,7 +26,9 @@ def to_latents(vae: Any, pictures: list[Image.Image]) -> torch.Tensor:
     pixels = np.stack([np.asarray(p.convert("RGB"), dtype=np.float32) for p in pictures]) / 127.5 - 1  # (B, H, W, 3)
     vae = safe_vae(vae)
     batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(device=vae.device, dtype=vae.dtype)
-    return scaled(vae, vae.encode(batch).latent_dist.mode())
+    found = vae.encode(batch)
+    plain = getattr(found, "latents", None)  # of a VAE without a posterior, such as AutoencoderTiny
+    return scaled(vae, found.latent_dist.mode() if plain is None else plain)
 
 
 def to_picture_tensor(vae: Any, latents: torch.Tensor) -> torch.Tensor:

@@ -18,26 +18,28 @@ _AT_ONCE = 9
 _MAX_SIDE = 256
 
 
-@torch.inference_mode()
 def fit_factors(vae: Any) -> torch.Tensor:
     """Least squares from the latents of plain colours to what the VAE decodes of them: (C + 1, 3), the last row a bias.
 
     Plain colours, since in a picture with edges a small VAE's latents tell of the edges as well, and a map that is
     fitted to those mixes up hues. Latents are scaled, colours are -1 to 1 and averaged over each latent cell.
     """
-    vae = safe_vae(vae)
-    pictures = [Image.new("RGB", (_SIDE, _SIDE), colour) for colour in itertools.product(_LEVELS, repeat=3)]
-    rows, colours = [], []
-    for i in range(0, len(pictures), _AT_ONCE):
-        latents = to_latents(vae, pictures[i : i + _AT_ONCE])  # (B, C, h, w)
-        decoded = to_picture_tensor(vae, latents).float().clamp(-1, 1)  # (B, 3, H, W)
-        seen = F.adaptive_avg_pool2d(decoded, (latents.shape[2], latents.shape[3]))
-        rows.append(_cells(latents.float()).cpu())
-        colours.append(_cells(seen).cpu())
-    known = torch.cat(rows)
+    latents, decoded = plain_latents(vae)
+    seen = F.adaptive_avg_pool2d(decoded, (latents.shape[2], latents.shape[3]))
+    known = _cells(latents).cpu()
     known = torch.cat([known, torch.ones(len(known), 1)], dim=1)
     # By singular values in double precision: a VAE's channels may depend on each other.
-    return torch.linalg.lstsq(known.double(), torch.cat(colours).double(), driver="gelsd").solution.float()
+    return torch.linalg.lstsq(known.double(), _cells(seen).cpu().double(), driver="gelsd").solution.float()
+
+
+@torch.inference_mode()
+def plain_latents(vae: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """Scaled latents (B, C, h, w) of plain colours, and what the VAE decodes of them (B, 3, H, W) from -1 to 1."""
+    vae = safe_vae(vae)
+    pictures = [Image.new("RGB", (_SIDE, _SIDE), colour) for colour in itertools.product(_LEVELS, repeat=3)]
+    latents = torch.cat([to_latents(vae, pictures[i : i + _AT_ONCE]) for i in range(0, len(pictures), _AT_ONCE)])
+    decoded = torch.cat([to_picture_tensor(vae, part) for part in latents.split(_AT_ONCE)])
+    return latents.float(), decoded.float().clamp(-1, 1)
 
 
 def _cells(values: torch.Tensor) -> torch.Tensor:

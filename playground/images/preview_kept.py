@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from playground.images.preview import colours_of, fit_factors
+from playground.images.tiny_decoder import Sparing, tiny_of
 from playground.models.staged import bring_in
 
 log = logging.getLogger(__name__)
@@ -28,7 +29,8 @@ _FITTED: weakref.WeakKeyDictionary[Any, torch.Tensor] = weakref.WeakKeyDictionar
 
 def previewer(vae: Any, folder: Path | None = None) -> Callable[[torch.Tensor], torch.Tensor]:
     """What turns clean scaled latents (B, C, h, w) of this VAE into colours (B, H, W, 3) from -1 to 1."""
-    return partial(colours_of, factors=factors_of(vae, folder))
+    factors, tiny = factors_of(vae, folder), tiny_of(vae)
+    return partial(colours_of, factors=factors) if tiny is None else Sparing(tiny, factors)
 
 
 def factors_of(vae: Any, folder: Path | None = None) -> torch.Tensor:

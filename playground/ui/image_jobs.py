@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,8 +122,7 @@ class Jobs:
 
     def starts(self, trigger: Any) -> None:
         """What `trigger` begins puts the form's job into the line, and follows it."""
-        added = trigger(self._add, [*self._fields, self._owner], self._seed, **EVERY)
-        added.then(self._follow, self._owner, self._outputs, **FOLLOW)
+        trigger(self._start, [*self._fields, self._owner], [*self._outputs, self._seed], **FOLLOW)
 
     def resume(self, ready: Any) -> None:
         """Once the page is there, shows what runs and waits already."""
@@ -139,7 +139,15 @@ class Jobs:
             self._lives[owner] = Live(self._context, line)
         return self._lives[owner]
 
+    async def _start(self, request: gr.Request, *values: Any) -> AsyncIterator[list[Any]]:
+        seed = await self._add(request, *values)
+        async with aclosing(self._follow(values[-1], request)) as updates:
+            async for update in updates:
+                yield [*update, seed]
+                seed = gr.skip()
+
     async def _add(self, request: gr.Request, *values: Any) -> Any:
+        """Puts the form's job into the line; its seed, or nothing where it cannot be."""
         *_, state = values
         owner, line = self._line(request, state)
         try:
@@ -175,7 +183,7 @@ class Jobs:
         if not on and owner in self._lives:
             self._lives[owner].off()
 
-    async def _follow(self, state: Any, request: gr.Request) -> AsyncIterator[list[Any]]:
+    async def _follow(self, state: Any, request: gr.Request) -> AsyncGenerator[list[Any]]:
         """Shows the line as it goes on, until nothing runs; one stream a page, which the newest takes over."""
         owner, line = self._line(request, state)
         live = self._lives.get(owner)

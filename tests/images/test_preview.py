@@ -11,10 +11,11 @@ import torch.nn.functional as F
 from PIL import Image, ImageDraw
 
 from playground.catalog import load_catalog
-from playground.images import preview_kept
+from playground.images import preview_kept, tiny_decoder
 from playground.images.latents import to_latents, to_picture_tensor
 from playground.images.preview import colours_of, fit_factors
-from playground.images.preview_kept import factors_of, identity
+from playground.images.preview_kept import factors_of, identity, previewer
+from playground.images.tiny_decoder import Sparing, Tiny, tiny_of
 
 INKS = {"red": (230, 20, 20), "green": (20, 160, 60), "blue": (20, 40, 220), "yellow": (250, 220, 20)}
 GROUNDS = ((255, 255, 255), (10, 10, 10), (250, 220, 20), (20, 40, 220))
@@ -115,3 +116,58 @@ def test_a_broken_file_is_fitted_anew(vae, factors, tmp_path, monkeypatch, text)
     file.write_text(text)
     assert torch.equal(factors_of(vae, tmp_path), factors)
     assert len(json.loads(file.read_text())["factors"]) == len(factors)
+
+
+# --- small decoders ---
+
+
+def small(channels: int = 4):
+    from diffusers import AutoencoderTiny
+
+    torch.manual_seed(3)
+    widths, blocks = (8, 8, 8, 8), (1, 1, 1, 1)
+    return AutoencoderTiny(
+        encoder_block_out_channels=widths, decoder_block_out_channels=widths, num_encoder_blocks=blocks,
+        num_decoder_blocks=blocks, latent_channels=channels,
+    ).eval()  # fmt: skip
+
+
+def test_a_checkpoint_whose_vae_is_small_is_previewed_by_it():
+    vae = small()
+    show = previewer(vae)
+    assert isinstance(show, Sparing)
+    latents = torch.randn(2, 4, 6, 5, generator=torch.Generator().manual_seed(1))
+    tiny = tiny_of(vae)
+    assert tiny is not None
+    with torch.no_grad():
+        plain = vae.decode(latents, return_dict=False)[0].clamp(-1, 1).permute(0, 2, 3, 1)
+    assert torch.equal(tiny.decode(latents), plain)
+
+
+def test_a_small_decoder_of_other_latents_in_the_cache_is_left_alone(vae, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--madebyollin--taesd"
+    (repository / "refs").mkdir(parents=True)
+    (repository / "refs" / "main").write_text("0" * 40)
+    small().save_pretrained(repository / "snapshots" / ("0" * 40))
+    assert tiny_decoder._loaded(vae) is not None
+    tiny_decoder._FOUND.clear()
+    assert tiny_of(vae) is None
+
+
+def test_a_small_decoder_takes_no_more_than_its_share(factors):
+    now = [0.0]
+
+    class Slow(Tiny):
+        def decode(self, latents):
+            now[0] += 1.0
+            return torch.zeros(1)
+
+    show = Sparing(Slow(None, 1.0 / 4), factors, lambda: now[0])
+    latents, slow = torch.zeros(1, 4, 2, 2), 0
+    for _ in range(200):  # a run of 200 steps of a second
+        slow += show(latents).numel() == 1
+        now[0] += 1.0
+    assert 1 <= slow <= 6
