@@ -22,6 +22,7 @@ NAMES = {
     "structured": "answers bound by a schema: what that costs a token, and how 200 random schemas end",
     "thinking": "auto depth and stable drafts against always-high, thoughts kept against dropped on turn two",
     "prompts": "whether a weight and a negative prompt move the CLIPScore to a word the right way",
+    "adapters": "LoRAs on and off the shipped picture model, against loading it anew; a picture with and without",
     "working-memory": "estimated against measured bytes of activations",
     "real-shapes": "full-size models of random weights: estimated against actual bytes, and a picture in little memory",
 }
@@ -49,6 +50,7 @@ def main() -> None:
         "structured": _structured,
         "thinking": lambda _, as_json: _thinking(arguments.items or 200, as_json),
         "prompts": lambda _, as_json: _prompts(arguments.items or 50, arguments.steps, as_json),
+        "adapters": _adapters,
         "working-memory": _working,
         "real-shapes": _shapes,
     }
@@ -132,6 +134,15 @@ def _prompts(seeds: int, steps: int | None, as_json: bool) -> None:
 
     found = measure_prompts(seeds, steps)
     print(json.dumps([asdict(one) for one in found], indent=2) if as_json else "\n".join(one.line() for one in found))
+
+
+def _adapters(runs: int, as_json: bool) -> None:
+    from playground.bench.adapters import measure_adapters
+
+    figures, said = measure_adapters(runs)
+    _compared(figures, as_json)
+    if not as_json:
+        print("\n".join(said))
 
 
 def _compared(figures: list[Compared], as_json: bool) -> None:

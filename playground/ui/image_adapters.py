@@ -74,12 +74,15 @@ class AdapterFold:
                 elem_id="image_adapters_apart", visible=False,
             )  # fmt: skip
             self._list = gr.HTML("", elem_id="image_adapters_list", elem_classes="pg-maybe")
-            self._file: gr.File | None = None
+            self._file: gr.UploadButton | None = None
             if _may_add(context):
-                self._file = gr.File(
-                    label="Add a .safetensors file", file_types=[".safetensors"], type="filepath", height=96,
+                self._file = gr.UploadButton(
+                    "Add a .safetensors file",
+                    file_types=[".safetensors"],
+                    type="filepath",
+                    size="sm",
                     elem_id="image_adapters_file",
-                )  # fmt: skip
+                )
             self._said = gr.HTML("", elem_id="image_adapters_said", elem_classes="pg-maybe")
             self.chosen = gr.Textbox("[]", label="LoRAs", visible="hidden", elem_id="image_adapters_chosen")
         self._wire(fold)
@@ -106,7 +109,7 @@ class AdapterFold:
             slot.wire(number, self.chosen, self._apart)
         if self._file is not None:
             self._file.upload(
-                self._uploaded, [self._file, *at], [self._file, self._said, *listed],
+                self._uploaded, [self._file, *at], [self._said, *listed],
                 show_progress="hidden", concurrency_limit=None, api_visibility="private",
             )  # fmt: skip
 
@@ -136,7 +139,7 @@ class AdapterFold:
             said = note(f"{await asyncio.to_thread(keep)} is kept.")
         except PlaygroundError as error:
             said = problem(Failed.of(error))
-        return [None, said, *await asyncio.to_thread(self._updates, models, owner)]
+        return [said, *await asyncio.to_thread(self._updates, models, owner)]
 
 
 class _Slot:
@@ -150,7 +153,7 @@ class _Slot:
                 -2, 2, 1, step=0.05, label="Weight", elem_id=f"image_adapter_weight_{number}", min_width=140, scale=4
             )
             self.text = gr.Slider(
-                -2, 2, 1, step=0.05, label="In the text encoder", visible=False,
+                -2, 2, 1, step=0.05, label="Text encoder", visible=False,
                 elem_id=f"image_adapter_text_{number}", min_width=140, scale=4,
             )  # fmt: skip
             self.out = gr.Button("Take out", size="sm", elem_id=f"image_adapter_out_{number}", min_width=80, scale=1)
@@ -194,7 +197,7 @@ def _shown(chosen: str, apart: bool) -> list[Any]:
         if use is None:
             updates += [gr.update(visible=False), gr.skip(), gr.skip()]
             continue
-        label = f"{use.name}: weight" if not own else f"{use.name}: weight in the denoiser"
+        label = f"{use.name}: weight" if not own else f"{use.name}: denoiser"
         low, high = min(-2.0, use.unet, use.text_encoder), max(2.0, use.unet, use.text_encoder)
         updates += [
             gr.update(visible=True),
@@ -229,9 +232,9 @@ def _may_add(context: AppContext) -> bool:
 def _why_not(entry: Shelved, cards: Sequence[ModelCard]) -> str:
     """Why it fits none of the models; empty where it fits one."""
     if entry.file is None:
-        return f"{entry.reason} {entry.hint}".strip()
+        return entry.reason
     reasons = [misfit(card, entry.file) for card in cards]
-    return reasons[0] if reasons and all(reasons) else ""
+    return f"{reasons[0][0].upper()}{reasons[0][1:]}." if reasons and all(reasons) else ""
 
 
 def _choice(entry: Shelved) -> str:
@@ -260,7 +263,7 @@ def list_html(entries: Sequence[Shelved], cards: Sequence[ModelCard], shelf: She
         why = _why_not(one, cards)
         words = ", ".join(one.file.words[:4])[:160] if isinstance(one.file, LoraFile) else ""
         about = facts_of(one) + (f". Trained on: {words}" if words else "")
-        text = f"{about}. {why[:1].upper()}{why[1:]}" if why else about
+        text = f"{about}. {why}" if why else about
         lines[not why].append(f"<li><b>{escape(one.name)}</b> <span>{escape(text)}</span></li>")
     fits, rest = "".join(lines[True]), "".join(lines[False])
     shown = f'<ul class="pg-adapters">{fits}</ul>' if fits else note("None of them fits the chosen models.")
