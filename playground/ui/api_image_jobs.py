@@ -5,6 +5,7 @@ live here, since gradio reads the return hint of each function as an object.
 """
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -64,7 +65,7 @@ def register_image_jobs(context: AppContext, lines: Lines) -> None:
         _, line = line_of(request)
         running = [] if line.running is None else [_row(line.running, "running") | {"fraction": line.fraction}]
         pictures = [
-            {"image": downloadable(p.path), "model": p.model, "seed": p.seed, "parameters": p.parameters}
+            {"image": downloadable(Path(p.path)), "model": p.model, "seed": p.seed, "parameters": p.parameters}
             for p in line.pictures
         ]
         return {"jobs": running + [_row(job, "waiting") for job in line.waiting], "ended": line.ended.count,
