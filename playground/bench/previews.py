@@ -73,7 +73,7 @@ def _watched() -> Iterator[list[Watch]]:
             super().__init__(*args)  # type: ignore[arg-type]
             found.append(self)
 
-    plain, running.Watch = running.Watch, Noted  # type: ignore[misc]
+    plain, running.Watch = running.Watch, Noted  # type: ignore[misc, assignment]
     try:
         yield found
     finally:

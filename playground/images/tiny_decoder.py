@@ -86,7 +86,7 @@ def _loaded(vae: Any) -> Any:
     if not files or not all(isinstance(file, str) for file in files):
         return None
     try:
-        folder = str(Path(files[0]).parent)
+        folder = str(Path(str(files[0])).parent)
         model = AutoencoderTiny.from_pretrained(folder, local_files_only=True, use_safetensors=True)
     except (OSError, ValueError, RuntimeError) as error:
         log.warning("%s cannot be used for previews: %s", source, error)

@@ -123,6 +123,8 @@ def test_a_prompt_is_shown_as_text_whatever_it_holds(app: App, page: Page) -> No
     preview = page.locator("#image_status img.pg-preview")
     expect(preview).to_have_attribute("alt", f"Preview: {prompt}")
     assert page.locator("#image_status [onclick]").count() == 0
+    page.click("#image_stop")  # a job goes on without its page, into the next test
+    expect(page.locator("#image_stop")).to_be_disabled()
 
 
 def test_no_model_says_what_to_do(app: App, page: Page) -> None:
