@@ -32,49 +32,43 @@ def advanced_fold(prefix: str, sampling: Sampling, remember: Remember) -> Advanc
     """Adds the fold; `prefix` begins its elem_ids and keys."""
     taking = " and ".join(name for name in samplers() if takes_eta(name))
     with gr.Accordion("Variations, rescale, eta and CLIP skip", open=False, elem_id=f"{prefix}_advanced"):
-        with gr.Row():
-            strength = gr.Slider(
-                0,
-                1,
-                0,
-                step=0.05,
-                label="Variation strength",
-                info="0: the seed's own picture. A little more: close relatives of it, one for each of Count.",
-                elem_id=f"{prefix}_variation_strength",
-                min_width=140,
-            )
-            seed = gr.Number(
-                None,
-                label="Variation seed",
-                info="Which relative. Empty: a new one each time.",
-                precision=0,
-                minimum=0,
-                maximum=MOST_SEED,
-                elem_id=f"{prefix}_variation_seed",
-                min_width=140,
-            )
-        with gr.Row():
-            rescale = gr.Slider(
-                0,
-                1,
-                0,
-                step=0.05,
-                label="Guidance rescale",
-                info="Takes back the burnt colours of a high guidance scale; 0.7 is usual.",
-                elem_id=f"{prefix}_rescale",
-                min_width=140,
-            )
-            eta = gr.Slider(
-                0,
-                1,
-                0,
-                step=0.05,
-                label="Eta",
-                info=f"Fresh noise in each step, for {taking} only.",
-                elem_id=f"{prefix}_eta",
-                interactive=False,
-                min_width=140,
-            )
+        strength = gr.Slider(
+            0,
+            1,
+            0,
+            step=0.05,
+            label="Variation strength",
+            info="0: the seed's own picture. A little more: close relatives of it, one for each of Count.",
+            elem_id=f"{prefix}_variation_strength",
+        )
+        seed = gr.Number(
+            None,
+            label="Variation seed",
+            info="Which relative. Empty: a new one each time.",
+            precision=0,
+            minimum=0,
+            maximum=MOST_SEED,
+            elem_id=f"{prefix}_variation_seed",
+        )
+        rescale = gr.Slider(
+            0,
+            1,
+            0,
+            step=0.05,
+            label="Guidance rescale",
+            info="Takes back the burnt colours of a high guidance scale; 0.7 is usual.",
+            elem_id=f"{prefix}_rescale",
+        )
+        eta = gr.Slider(
+            0,
+            1,
+            0,
+            step=0.05,
+            label="Eta",
+            info=f"Fresh noise in each step, for {taking} only.",
+            elem_id=f"{prefix}_eta",
+            interactive=False,
+        )
         clip_skip = gr.Slider(
             1,
             12,

@@ -42,41 +42,34 @@ def refine_fold(prefix: str, remember: Remember) -> Refine:
     """Adds the fold; `prefix` begins its elem_ids and keys."""
     names = [SAME, *samplers()]
     with gr.Accordion("Second pass and tiling", open=False, elem_id=f"{prefix}_refine"):
-        with gr.Row():
-            scale = gr.Slider(
-                1,
-                4,
-                1,
-                step=0.25,
-                label="Second pass, scale",
-                info="1: none. The model draws the enlarged picture out once more.",
-                elem_id=f"{prefix}_hires_scale",
-                min_width=140,
-            )
-            strength = gr.Slider(
-                0.05,
-                1,
-                0.6,
-                step=0.05,
-                label="Its strength",
-                info="0.3 keeps the composition; latent needs 0.5 or more.",
-                elem_id=f"{prefix}_hires_strength",
-                min_width=140,
-            )
-        with gr.Row():
-            method = gr.Dropdown(
-                list(METHODS), value="latent", label="Enlarged as", elem_id=f"{prefix}_hires_method", min_width=140
-            )
-            steps = gr.Slider(
-                0,
-                150,
-                0,
-                step=1,
-                label="Its steps",
-                info="0: as many as the first.",
-                elem_id=f"{prefix}_hires_steps",
-                min_width=140,
-            )
+        scale = gr.Slider(
+            1,
+            4,
+            1,
+            step=0.25,
+            label="Second pass, scale",
+            info="1: none. The model draws the enlarged picture out once more.",
+            elem_id=f"{prefix}_hires_scale",
+        )
+        strength = gr.Slider(
+            0.05,
+            1,
+            0.6,
+            step=0.05,
+            label="Its strength",
+            info="0.3 keeps the composition; latent needs 0.5 or more.",
+            elem_id=f"{prefix}_hires_strength",
+        )
+        method = gr.Dropdown(list(METHODS), value="latent", label="Enlarged as", elem_id=f"{prefix}_hires_method")
+        steps = gr.Slider(
+            0,
+            150,
+            0,
+            step=1,
+            label="Its steps",
+            info="0: as many as the first.",
+            elem_id=f"{prefix}_hires_steps",
+        )
         sampler = gr.Dropdown(names, value=SAME, label="Its sampler", elem_id=f"{prefix}_hires_sampler")
         with gr.Row():
             tiling = gr.Checkbox(

@@ -189,6 +189,7 @@ class Jobs:
         live = self._lives.get(owner)
         session, me = str(request.session_hash), object()
         if not (line.busy or line.status or line.ended.count or (live and live.busy)):
+            yield [gr.skip()] * len(self._outputs)  # a stream without an update would empty them
             return
         self._followers[session] = me
         before: list[Any] = [None] * len(self._outputs)
