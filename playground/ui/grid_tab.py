@@ -89,7 +89,7 @@ def build_grid(context: AppContext, running: Running, remember: Remember) -> Gri
             return gr.update(value="", placeholder="", info=None), gr.update(interactive=False)
         fresh = not now.strip() or now in {one.example for one in AXES.values()}
         example = "" if axis.kind == "model" else axis.example
-        value = {"value": example} if fresh else {}
+        value: dict[str, Any] = {"value": example} if fresh else {}
         return gr.update(placeholder=axis.example, info=axis.info, **value), gr.update(interactive=axis.fills)
 
     def fills(name: str) -> Any:

@@ -138,7 +138,7 @@ def test_a_stopped_grid_is_resumed_with_what_is_missing(client: Client) -> None:
     [
         ({"x_axis": "Steps", "x_values": "0"}, "X: Steps must be 1 to 150, got 0"),
         ({"x_axis": "Nonsense"}, "no axis 'Nonsense'"),
-        ({"x_axis": 5}, "A text was expected, got 5"),
+        ({"x_axis": 5}, "A text was expected, got '5'"),
         ({"x_values": 5}, "must be text"),
         ({"x_axis": ""}, "No axis is chosen"),
         ({"steps": "many", "x_axis": "Seed", "x_values": "1"}, "steps must be"),

@@ -90,9 +90,10 @@ class _Sheet:
         self._rows = [max(cell_h, len(lines) * self._line) for lines in rows_at]
         width = self._left + x * (cell_w + _GAP) + _GAP
         width = max(width, 240)
-        over = [self._wrapped(f"{plan.axes[2].axis}: {label}", width - 2 * _GAP) for label in across[2]] if plan.axes[
-            2
-        ] else [[] for _ in range(z)]  # fmt: skip
+        third = plan.axes[2]
+        over: list[list[str]] = [[] for _ in range(z)]
+        if third is not None:
+            over = [self._wrapped(f"{third.axis}: {label}", width - 2 * _GAP) for label in third.labels]
         said = [f"{place}: {axis.axis}" for place, axis in plan.named]
         title = self._wrapped(plan.base.prompt, width - 2 * _GAP)[:3]
         below = self._wrapped(", ".join(said), width - 2 * _GAP)
