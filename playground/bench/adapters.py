@@ -88,8 +88,12 @@ def _figures(engine: LocalEngine, card: ModelCard, paths: list[Path], runs: int)
     load = statistics.median(loads)
     mega = paths[0].stat().st_size / 1e6
     return [
-        Compared("a LoRA on and off", statistics.median(swap), "s", load, "under a load of the model"),
-        Compared("two LoRAs on and off", statistics.median(two), "s", load, "under a load of the model"),
+        Compared(
+            "a LoRA on and off", statistics.median(swap), "s", load, "no bar; the base is a load of this tiny model"
+        ),
+        Compared(
+            "two LoRAs on and off", statistics.median(two), "s", load, "no bar; the base is a load of this tiny model"
+        ),
         Compared(
             f"a picture of {STEPS} steps with a LoRA", statistics.median(worn), "s", statistics.median(plain), "no bar"
         ),
