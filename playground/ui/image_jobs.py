@@ -22,6 +22,7 @@ from playground.ui.remember import owner_in
 from playground.ui.words import problem
 
 NO_MODEL = Failed("No model is chosen.", "Choose at least one under Models.", "InvalidRequest")
+PACE_S = 0.2  # at least, between two updates of a page
 QUICK: dict[str, Any] = {"queue": False, "show_progress": "hidden", "api_visibility": "private"}
 EVERY: dict[str, Any] = QUICK | {"trigger_mode": "multiple"}
 LAST: dict[str, Any] = QUICK | {"trigger_mode": "always_last"}
@@ -202,6 +203,7 @@ class Jobs:
                 before = now
                 if not busy:
                     return
+                await asyncio.sleep(PACE_S)
                 await line.changed(version)
         finally:
             if self._followers.get(session) is me:
