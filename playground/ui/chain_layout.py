@@ -53,7 +53,7 @@ def lay_out(catalog: Catalog, examples: Sequence[str]) -> Layout:
                     for i, name in enumerate(examples)
                 ]
             files = gr.File(
-                label="Pictures in: none for a chain that generates",
+                label="Pictures in, where the chain needs any",
                 file_types=["image"],
                 file_count="multiple",
                 type="filepath",
