@@ -37,6 +37,7 @@ def hand_in(page: Page, files: list[Path]) -> None:
 
 
 def test_a_chain_is_put_together_run_and_kept(app: App, page: Page, problems: list[str]) -> None:
+    open_tab(page, "Text to image")
     open_tab(page, "Chain")
     expect(page.locator(LIST)).to_have_count(4)
     page.locator("#chain_generate_prompt textarea").fill("a green hat")
@@ -68,6 +69,7 @@ def test_a_chain_is_put_together_run_and_kept(app: App, page: Page, problems: li
     document = json.loads(Path(download.value.path()).read_text())
     assert [step["do"] for step in document["steps"]] == ["generate", "upscale", "sharpen", "save"]
     reload(page, problems)
+    open_tab(page, "Text to image")
     open_tab(page, "Chain")
     expect(page.locator(LIST).first).to_contain_text("a green hat")
 
@@ -79,6 +81,7 @@ def test_pictures_go_through_and_a_failure_says_where(app: App, page: Page, file
         return [(0.0, Failed("The model fell over.", "Try again."))] if failing else picture(2, 0.0)(request)
 
     app.engine.plays["starter-sd"] = tall_fails
+    open_tab(page, "Text to image")
     open_tab(page, "Chain")
     page.click("#chain_example_2")
     expect(page.locator(LIST).first).to_contain_text("Image to image")
@@ -95,6 +98,7 @@ def test_pictures_go_through_and_a_failure_says_where(app: App, page: Page, file
 
 def test_stop_ends_within_a_step(app: App, page: Page) -> None:
     app.engine.plays["starter-sd"] = picture(400, 0.05)
+    open_tab(page, "Text to image")
     open_tab(page, "Chain")
     page.click("#chain_run")
     expect(page.locator("#chain_status")).to_contain_text("of 400")
@@ -106,6 +110,7 @@ def test_stop_ends_within_a_step(app: App, page: Page) -> None:
 
 def test_on_a_phone_nothing_scrolls_sideways(visit: Callable[..., Page], files: list[Path]) -> None:
     page = visit(PHONE)
+    open_tab(page, "Text to image")
     open_tab(page, "Chain")
     page.click("#chain_example_1")
     expect(page.locator(LIST)).to_have_count(3)
