@@ -60,7 +60,8 @@ def checked_hires(request: ImageRequest, card: ModelCard, limits: tuple[int, int
     """
     scale = _number("hires_scale", request.hires_scale, (0.0, SCALE[1]))
     if not scale:
-        return replace(request, **{f.name: f.default for f in _FIELDS})
+        unset: dict[str, Any] = {f.name: f.default for f in _FIELDS}
+        return replace(request, **unset)
     if scale < SCALE[0]:
         raise InvalidRequest(f"hires_scale must be {SCALE[0]:g} to {SCALE[1]:g}, or 0 for none, got {scale:g}.")
     if request.kind not in ("text_to_image", "image_to_image"):

@@ -75,7 +75,7 @@ def written(item: Item, chain: Chain, step: int, *, own: bool, form: str = "png"
     record: dict[str, Any] = dict(item.record)
     if not own:
         asked = {k: record[k] for k in ("prompt", "negative_prompt", "model", "seed") if k in record}
-        record = {**asked, "kind": "chain", **({"last_request": dict(item.record)} if item.record else {})}
+        record = asked | {"kind": "chain"} | ({"last_request": dict(item.record)} if item.record else {})
     record |= {"chain": dump(chain), "chain_step": step}
     text = text_of(item.record) if item.record else ""
     return write_picture(rgb_picture(item.png), text, record, form, quality)

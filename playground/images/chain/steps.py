@@ -7,7 +7,6 @@ that are empty are those that the picture has from before.
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from functools import cache
 from typing import Any, ClassVar
 
 from playground.images.chain.settings import Setting, setting
@@ -202,7 +201,6 @@ STEPS: dict[str, type[Step]] = {
 }
 
 
-@cache
 def settings_of(cls: type[Step]) -> dict[str, Setting]:
     """The settings of a kind of step by name, in their order."""
     return {one.name: one.metadata["setting"] for one in fields(cls)}
