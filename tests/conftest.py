@@ -6,6 +6,10 @@ import os
 import shutil
 import tempfile
 
+# Workers side by side share the cores: with a thread for every core in each, they keep each other waiting.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
+
 import playground  # noqa: F401  first: it keeps ONNX Runtime from reporting home
 
 os.environ["HF_HUB_OFFLINE"] = "1"
