@@ -59,7 +59,8 @@ class ScriptedEngine:
         self.busy = 0
 
     async def submit(self, request: Request, cancel: CancelToken) -> AsyncIterator[Event]:
-        if isinstance(request, CountRequest):  # needs no model, and pages ask for it while somebody types
+        picture = request.model in self._catalog and self._catalog[request.model].kind == "image"
+        if isinstance(request, CountRequest) and picture:  # needs no model; the page asks for it while somebody types
             yield Counted(len(request.text.split()), 75, (len(request.text.split()),))
             yield Done()
             return
